@@ -1,0 +1,188 @@
+//! Options, statistics and results of the API: plain records of numbers, strings and booleans.
+
+use crate::engine::{self, EngineOptions, EngineStats};
+use crate::error::{Error, Result};
+use crate::store::StoreOptions;
+
+/// What a completed operation promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// It survives a crash or kill of the app. A power cut or a crash of the operating system may lose about the last
+    /// second, but never damages what was stored before.
+    #[default]
+    Relaxed,
+    /// It survives power loss.
+    Strict,
+    /// It lives as long as the process.
+    Memory,
+}
+
+impl From<Durability> for engine::Durability {
+    fn from(level: Durability) -> Self {
+        match level {
+            Durability::Relaxed => Self::Relaxed,
+            Durability::Strict => Self::Strict,
+            Durability::Memory => Self::Memory,
+        }
+    }
+}
+
+impl From<engine::Durability> for Durability {
+    fn from(level: engine::Durability) -> Self {
+        match level {
+            engine::Durability::Relaxed => Self::Relaxed,
+            engine::Durability::Strict => Self::Strict,
+            engine::Durability::Memory => Self::Memory,
+        }
+    }
+}
+
+/// How to open a store.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    /// The store's directory; it is created if absent. None only for a store in memory.
+    pub path: Option<String>,
+    /// What a completed operation promises.
+    pub durability: Durability,
+    /// Bytes of index blocks kept in memory: 64 KiB to 4 GiB. None: 16 MiB.
+    pub cache_bytes: Option<u64>,
+    /// Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB.
+    pub segment_bytes: Option<u64>,
+}
+
+const KIB: u64 = 1 << 10;
+const GIB: u64 = 1 << 30;
+
+fn in_range(option: &'static str, value: Option<u64>, low: u64, high: u64) -> Result<()> {
+    match value {
+        Some(value) if value < low || value > high => {
+            Err(Error::InvalidOption { option, detail: format!("{value} is not between {low} and {high} bytes") })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl OpenOptions {
+    /// Checks the ranges of all options.
+    pub(super) fn validate(&self) -> Result<()> {
+        let invalid = |detail: &str| Err(Error::InvalidOption { option: "path", detail: detail.to_owned() });
+        match (&self.path, self.durability) {
+            (None, Durability::Memory) => {}
+            (Some(_), Durability::Memory) => return invalid("a store with durability \"memory\" has no path"),
+            (None, _) => return invalid("missing: give the directory of the store"),
+            (Some(path), _) if path.is_empty() => return invalid("is empty: give the directory of the store"),
+            (Some(path), _) if path.contains('\0') => return invalid("contains a NUL character"),
+            (Some(_), _) => {}
+        }
+        in_range("cacheBytes", self.cache_bytes, 64 * KIB, 4 * GIB)?;
+        in_range("segmentBytes", self.segment_bytes, 64 * KIB, GIB)
+    }
+
+    /// The same for the store.
+    pub(super) fn store_options(&self) -> StoreOptions {
+        let defaults = EngineOptions::default();
+        StoreOptions {
+            durability: self.durability.into(),
+            engine: EngineOptions {
+                cache_bytes: self.cache_bytes.unwrap_or(defaults.cache_bytes),
+                segment_bytes: self.segment_bytes.unwrap_or(defaults.segment_bytes),
+                ..defaults
+            },
+        }
+    }
+}
+
+/// Why a reconciliation lock was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockRefusal {
+    /// A run was completed too recently.
+    NotDue,
+    /// Another session holds it.
+    LockHeld,
+}
+
+/// The answer to an attempt to take a reconciliation lock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LockResult {
+    /// Whether the caller holds it now.
+    pub acquired: bool,
+    /// Why not, if not.
+    pub reason: Option<LockRefusal>,
+    /// Where to go on, if it was taken; else 0.
+    pub last_processed_offset: f64,
+}
+
+/// Counters and sizes of an open store. Counters begin at 0 when the store is opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StorageStats {
+    /// The directory of the store; none in memory.
+    pub path: Option<String>,
+    /// What a completed operation promises: the strictest level asked for by any handle in this process.
+    pub durability: Durability,
+    /// The version of the format the store is written in.
+    pub format_version: u32,
+    /// CoValues stored, erased ones included.
+    pub co_values: f64,
+    /// Records written to the log: one per message stored.
+    pub records_written: f64,
+    /// Bytes written to the log.
+    pub bytes_written: f64,
+    /// Syncs of the log to the device.
+    pub syncs: f64,
+    /// Times the index was written out.
+    pub checkpoints: f64,
+    /// Records read back from the log at opening.
+    pub replayed_records: f64,
+    /// Bytes found after the end of the log at opening and dropped: a write that did not complete.
+    pub discarded_bytes: f64,
+    /// Rows in the mutable layer of the index.
+    pub delta_rows: f64,
+    /// Immutable layers of the index.
+    pub runs: u32,
+    /// Rows in them.
+    pub run_rows: f64,
+    /// Bytes of them on disk.
+    pub run_bytes: f64,
+    /// Segments of the log.
+    pub segments: u32,
+    /// Bytes of the log on disk.
+    pub log_bytes: f64,
+    /// Bytes of index blocks in memory.
+    pub cache_bytes: f64,
+    /// Bytes of filters and block indexes in memory.
+    pub resident_bytes: f64,
+    /// Why writes are refused, if they are: the first failure of the device.
+    pub write_failure: Option<String>,
+}
+
+impl StorageStats {
+    pub(super) fn new(
+        options: &OpenOptions,
+        durability: engine::Durability,
+        covalues: u64,
+        stats: EngineStats,
+    ) -> Result<Self> {
+        let small = |n: u64| u32::try_from(n).map_err(|_| Error::Internal(format!("{n} does not fit into 32 bits")));
+        Ok(Self {
+            path: options.path.clone(),
+            durability: durability.into(),
+            format_version: crate::format::FORMAT_VERSION,
+            co_values: covalues as f64,
+            records_written: stats.records as f64,
+            bytes_written: stats.bytes_written as f64,
+            syncs: stats.syncs as f64,
+            checkpoints: stats.checkpoints as f64,
+            replayed_records: stats.replayed as f64,
+            discarded_bytes: stats.discarded as f64,
+            delta_rows: stats.delta_rows as f64,
+            runs: small(stats.runs)?,
+            run_rows: stats.run_rows as f64,
+            run_bytes: stats.run_bytes as f64,
+            segments: small(stats.segments)?,
+            log_bytes: stats.log_bytes as f64,
+            cache_bytes: stats.cache_bytes as f64,
+            resident_bytes: stats.resident_bytes as f64,
+            write_failure: stats.latched,
+        })
+    }
+}

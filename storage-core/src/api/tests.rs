@@ -1,0 +1,139 @@
+use super::*;
+use crate::format::tx::Fields;
+use crate::format::wire::{OwnedMessage, OwnedSession, StoreStatus, decode_answers, decode_ids, decode_loaded, decode_outcome};
+
+fn options(path: &std::path::Path) -> OpenOptions {
+    OpenOptions { path: Some(path.to_str().unwrap().to_owned()), ..OpenOptions::default() }
+}
+
+fn message(id: &str, session: &str, after: u32, changes: &[&str]) -> Vec<u8> {
+    let tx = |change: &&str| {
+        let mut tx = Vec::new();
+        let fields = Fields::Trusting { sorted: true, made_at: 1.0, changes: change.as_bytes(), meta: None };
+        fields.append_to(&mut tx).unwrap();
+        tx
+    };
+    OwnedMessage {
+        id: id.into(),
+        header: Some(br#"{"type":"comap"}"#.to_vec()),
+        delete_is_valid: false,
+        chunk_threshold: 100.0,
+        sessions: vec![OwnedSession {
+            session: session.into(),
+            after,
+            last_signature: format!("signature_z{}", after as usize + changes.len()).into_bytes(),
+            txs: changes.iter().map(tx).collect(),
+        }],
+    }
+    .encode()
+    .unwrap()
+}
+
+#[test]
+fn stores_loads_and_reopens() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = NativeStorage::open(options(dir.path())).unwrap();
+    assert_eq!(storage.store(&message("co_zA", "s_session_z1", 0, &["[1]", "[2]"])).unwrap(), None);
+    assert_eq!(storage.store(&message("co_zA", "s_session_z1", 2, &["[3]"])).unwrap(), None);
+    let gap = storage.store(&message("co_zA", "s_session_z1", 9, &["[4]"])).unwrap().unwrap();
+    assert_eq!(decode_outcome(&gap).unwrap(), (StoreStatus::Gap, vec![3]));
+    let before = storage.load(b"co_zA", 1e9).unwrap().unwrap();
+    storage.close().unwrap();
+    assert_eq!(storage.load(b"co_zA", 1e9).unwrap().unwrap(), before);
+    assert_eq!(storage.stats().unwrap().replayed_records, 1.0, "a closed store replays only its snapshot");
+    let loaded = decode_loaded(&before).unwrap();
+    assert_eq!(loaded.header, br#"{"type":"comap"}"#);
+    assert_eq!((loaded.sessions[0].counter, loaded.sessions[0].pieces.len()), (3, 1));
+    let (signature, _) = loaded.sessions[0].pieces[0].content.clone().unwrap();
+    assert_eq!(signature, b"signature_z3");
+}
+
+#[test]
+fn a_batch_stops_where_a_correction_is_needed_or_a_message_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = NativeStorage::open(options(dir.path())).unwrap();
+    let batch = |messages: &[Vec<u8>]| {
+        let mut out = (messages.len() as u32).to_le_bytes().to_vec();
+        for m in messages {
+            out.extend((m.len() as u32).to_le_bytes());
+            out.extend(m);
+        }
+        out
+    };
+    let good = |n: u32| message("co_zA", "s", n, &["[]"]);
+    let answer = storage.store_batch(&batch(&[good(0), good(1), good(5), good(2)])).unwrap();
+    let answers = decode_answers(&answer).unwrap();
+    assert_eq!(answers.len(), 3);
+    assert!(answers[0].is_none() && answers[1].is_none());
+    assert_eq!(decode_outcome(answers[2].unwrap()).unwrap(), (StoreStatus::Gap, vec![2]));
+}
+
+#[test]
+fn handles_on_one_path_share_one_engine_and_the_strictest_level() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = NativeStorage::open(options(dir.path())).unwrap();
+    let strict = OpenOptions { durability: Durability::Strict, ..options(&dir.path().join(".")) };
+    let second = NativeStorage::open(strict).unwrap();
+    first.store(&message("co_zA", "s", 0, &["[]"])).unwrap();
+    assert!(second.load(b"co_zA", 0.0).unwrap().is_some());
+    let before = second.stats().unwrap();
+    assert_eq!((before.durability, before.co_values), (Durability::Strict, 1.0));
+    first.store(&message("co_zB", "s", 0, &["[]"])).unwrap();
+    assert!(second.stats().unwrap().syncs > before.syncs);
+    first.close().unwrap();
+    second.store(&message("co_zC", "s", 0, &["[]"])).unwrap();
+    assert_eq!(first.covalue_count().unwrap(), 3.0);
+}
+
+#[test]
+fn a_store_whose_directory_was_removed_is_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let old = NativeStorage::open(options(&path)).unwrap();
+    old.store(&message("co_zA", "s", 0, &["[]"])).unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
+    let new = NativeStorage::open(options(&path)).unwrap();
+    assert_eq!(new.covalue_count().unwrap(), 0.0);
+}
+
+#[test]
+fn bad_input_is_a_typed_error_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let code = |options: OpenOptions| NativeStorage::open(options).err().unwrap().code().as_str();
+    assert_eq!(code(OpenOptions::default()), "INVALID_OPTION");
+    assert_eq!(code(options(std::path::Path::new(""))), "INVALID_OPTION");
+    assert_eq!(code(OpenOptions { cache_bytes: Some(1), ..options(dir.path()) }), "INVALID_OPTION");
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"x").unwrap();
+    assert_eq!(code(options(&file)), "NOT_A_DIRECTORY");
+    assert_eq!(code(options(&file.join("below"))), "NOT_A_DIRECTORY");
+    assert_eq!(code(options(dir.path())), "FOREIGN_DIRECTORY");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was added to a foreign directory");
+
+    let storage = NativeStorage::open(options(&dir.path().join("store"))).unwrap();
+    storage.store(&message("co_zA", "s", 0, &["[]"])).unwrap();
+    let before = (storage.load(b"co_zA", 1e9).unwrap(), storage.covalue_count().unwrap());
+    let good = message("co_zB", "s", 0, &["[]"]);
+    for cut in 0..good.len() {
+        assert_eq!(storage.store(&good[..cut]).unwrap_err().code().as_str(), "MALFORMED", "cut at {cut}");
+    }
+    assert_eq!(storage.store(&message("", "s", 0, &[])).unwrap_err().code().as_str(), "EMPTY_ID");
+    assert_eq!(storage.load(b"", 0.0).unwrap_err().code().as_str(), "EMPTY_ID");
+    assert_eq!((storage.load(b"co_zA", 1e9).unwrap(), storage.covalue_count().unwrap()), before);
+    assert_eq!(storage.known_state(b"co_zUnknown").unwrap(), None);
+    assert!(!storage.erase(b"co_zUnknown").unwrap());
+}
+
+#[test]
+fn submitted_operations_keep_their_order_and_report_their_results() {
+    let storage = NativeStorage::open(OpenOptions { durability: Durability::Memory, ..OpenOptions::default() }).unwrap();
+    let (sender, results) = std::sync::mpsc::channel();
+    for n in 0..50 {
+        let (sender, bytes) = (sender.clone(), message("co_zA", "s", n, &["[]"]));
+        storage.submit(Lane::Write, move |s| s.store(&bytes), move |r| sender.send(r.map(|o| (n, o.is_none()))).unwrap());
+    }
+    let got: Vec<_> = results.iter().take(50).map(Result::unwrap).collect();
+    assert_eq!(got, (0..50).map(|n| (n, true)).collect::<Vec<_>>());
+    let ids = storage.covalue_ids(10, 0.0).unwrap();
+    assert_eq!(decode_ids(&ids).unwrap(), [b"co_zA"]);
+}

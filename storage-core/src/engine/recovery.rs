@@ -1,0 +1,302 @@
+//! Opening: the newest valid manifest, the runs it names, and replay of the log from its replay position.
+//!
+//! The log is a chain: it goes on in the next-numbered segment as long as that exists with a valid header whose first
+//! record follows the last one before. So it is whole even if only the older manifest slot can be read.
+//!
+//! A bad record ends the log only where a torn write can be the cause: in the last segment, with no later record that
+//! says that this place had been made durable. Anywhere else it is damage, which is reported and never cut away.
+
+use super::checkpoint::create_segment;
+use super::delta::Delta;
+use super::latch::Latch;
+use super::layers::Layers;
+use super::manifest::{self, Found};
+use super::run::{RunFile, block_cache};
+use super::segment::{Scanner, Segment, describe};
+use super::sync::Syncer;
+use super::{
+    Applied, ApplyError, Engine, EngineOptions, EngineStats, Index, IndexWriter, Log, MakeSchema, Schema, is_store_file,
+};
+use crate::error::{Error, Result};
+use crate::file::{FileHandle, FileIO};
+use crate::format::manifest::{Manifest, SLOTS, SegmentEntry};
+use crate::format::record::{BadHeader, BadRecord, SEGMENT_HEADER, SegmentHeader};
+use crate::format::{FORMAT_VERSION, Generation, HashKey, Lsn, Ordinal, RunId, SegmentId, StoreId};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, RwLock};
+
+impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
+    /// Opens the store in `io`'s directory, creating it if the directory is empty or absent.
+    pub fn open(io: F, options: EngineOptions, make_schema: MakeSchema<'_, S>) -> Result<Self> {
+        let io = Arc::new(io);
+        io.create_dir()?;
+        refuse_foreign(&*io)?;
+        let lock = io.lock()?;
+        let manifest = match manifest::load(&*io)? {
+            Found::Valid(manifest) => manifest,
+            Found::Nothing => create(&io, None)?,
+            Found::Damaged(slot) => create(&io, Some(slot))?,
+        };
+        let schema = make_schema(manifest.hash_key);
+        let mut layers = Layers { runs: Vec::new(), segments: BTreeMap::new() };
+        for run in &manifest.runs {
+            layers.runs.push(Arc::new(RunFile::open(&*io, run.id, run.file_len, manifest.store)?));
+            for segment in &run.segments {
+                layers.segments.insert(segment.id, Segment::existing(&io, segment.id));
+            }
+        }
+        let delta = D::create()?;
+        let (mut rows, mut created) = (0, Vec::new());
+        let writer = IndexWriter { delta: &delta, rows: &mut rows, created: &mut created };
+        let replayed = Replay { io: &io, manifest: &manifest, schema: &schema, writer, discarded: 0 }.run()?;
+        layers.segments.extend(replayed.segments.iter().map(|s| (s.id(), Arc::clone(s))));
+        remove_leftovers(&*io, &manifest, &layers)?;
+        let latch = Arc::new(Latch::default());
+        let syncer = Syncer::new(Arc::clone(&latch));
+        // What was replayed may not be durable yet if only the process had died.
+        let active = replayed.active;
+        active.handle()?.sync()?;
+        syncer.switch(Arc::clone(&active), replayed.end, Lsn(replayed.next.0.saturating_sub(1)));
+        let background = options.background_sync.then(|| {
+            let syncer = Arc::clone(&syncer);
+            std::thread::Builder::new().name("jazz-storage-sync".to_owned()).spawn(move || syncer.run())
+        });
+        let background = background
+            .transpose()
+            .map_err(|e| Error::from_io("starting the sync thread for", io.path().to_path_buf(), e))?;
+        let created_before = manifest.covalues.0;
+        let log = Log {
+            active,
+            end: replayed.end,
+            next: replayed.next,
+            sealed: replayed.sealed,
+            manifest,
+            checkpoint_at: options.checkpoint_rows,
+            segment_limit: options.segment_bytes,
+            retired: Vec::new(),
+            buffer: Vec::new(),
+            closed: false,
+        };
+        Ok(Self {
+            io,
+            schema,
+            log: Mutex::new(log),
+            index: RwLock::new(Index { delta, rows, created, created_before, layers: Arc::new(layers) }),
+            cache: block_cache(options.cache_bytes),
+            latch,
+            syncer,
+            background,
+            counters: Mutex::new(EngineStats { replayed: replayed.records, discarded: replayed.discarded, ..EngineStats::default() }),
+            options,
+            _lock: lock,
+        })
+    }
+}
+
+/// A directory with files, none of which is a store's, is somebody else's. Hidden files do not count.
+fn refuse_foreign<F: FileIO>(io: &F) -> Result<()> {
+    let names = io.list()?;
+    if names.iter().any(|name| is_store_file(name)) {
+        return Ok(());
+    }
+    match names.into_iter().find(|name| !name.starts_with('.')) {
+        Some(found) => Err(Error::ForeignDirectory { path: io.path().to_path_buf(), found }),
+        None => Ok(()),
+    }
+}
+
+/// Creates a store where none is. What an interrupted creation left is replaced; a log that holds records without a
+/// manifest is not: its manifest was lost.
+fn create<F: FileIO>(io: &Arc<F>, damaged_slot: Option<&str>) -> Result<Manifest> {
+    for name in io.list()? {
+        let holds_data = match (SegmentId::from_file_name(&name), RunId::from_file_name(&name)) {
+            (Some(id), _) => holds_records(&Segment::existing(io, id))?,
+            (None, run) => run.is_some(),
+        };
+        if holds_data {
+            let path = io.path().join(damaged_slot.unwrap_or(SLOTS[0]));
+            let detail = format!("no valid manifest, but {name} holds data");
+            return Err(Error::Corrupt { path, offset: 0, detail });
+        }
+    }
+    let mut random = [0u8; 32];
+    getrandom::fill(&mut random).map_err(|e| Error::Internal(format!("no random numbers: {e}")))?;
+    let (store, key) = random.split_at(16);
+    let id = |half: &[u8]| half.first_chunk().copied().unwrap_or_default();
+    let header = SegmentHeader {
+        id: SegmentId(1),
+        store: StoreId(id(store)),
+        hash_key: HashKey(id(key)),
+        first_lsn: Lsn(1),
+    };
+    create_segment(&**io, &header, &header.encode())?;
+    let mut manifest = Manifest {
+        generation: Generation(0),
+        store: header.store,
+        hash_key: header.hash_key,
+        replay_from: header.id,
+        replay_lsn: header.first_lsn,
+        covalues: Ordinal(0),
+        next_run: RunId(1),
+        runs: Vec::new(),
+    };
+    manifest::publish(&**io, &mut manifest)?;
+    Ok(manifest)
+}
+
+/// Whether a segment holds at least one valid record, whatever its header says.
+fn holds_records<F: FileIO>(segment: &Segment<F>) -> Result<bool> {
+    let mut scanner = Scanner::new(segment, u64::from(SEGMENT_HEADER))?;
+    if scanner.next()?.is_ok() {
+        return Ok(true);
+    }
+    Ok(scanner.resynchronise()?.is_some())
+}
+
+/// Removes runs that no manifest names: of checkpoints that did not complete, or merged away.
+fn remove_leftovers<F: FileIO>(io: &F, manifest: &Manifest, layers: &Layers<F>) -> Result<()> {
+    for name in io.list()? {
+        let unnamed_run = RunId::from_file_name(&name).is_some_and(|id| manifest.runs.iter().all(|r| r.id != id));
+        let unnamed_segment = SegmentId::from_file_name(&name)
+            .is_some_and(|id| id < manifest.replay_from && !layers.segments.contains_key(&id));
+        if unnamed_run || unnamed_segment {
+            io.remove(&name)?;
+        }
+    }
+    Ok(())
+}
+
+struct Replay<'a, F: FileIO, S: Schema, D: Delta> {
+    io: &'a Arc<F>,
+    manifest: &'a Manifest,
+    schema: &'a S,
+    writer: IndexWriter<'a, D>,
+    discarded: u64,
+}
+
+/// What replay found.
+struct Replayed<F: FileIO> {
+    /// All segments from the replay position on.
+    segments: Vec<Arc<Segment<F>>>,
+    /// Those before the active one.
+    sealed: Vec<SegmentEntry>,
+    active: Arc<Segment<F>>,
+    end: u64,
+    next: Lsn,
+    records: u64,
+    /// Bytes after the end that were dropped.
+    discarded: u64,
+}
+
+impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
+    fn run(mut self) -> Result<Replayed<F>> {
+        let first = self.manifest.replay_from;
+        let mut active = self.segment(first, self.manifest.replay_lsn)?.ok_or_else(|| Error::Corrupt {
+            path: self.io.path().join(first.file_name()),
+            offset: 0,
+            detail: "the segment in which the log begins is missing or has no valid header".to_owned(),
+        })?;
+        let (mut segments, mut sealed) = (vec![Arc::clone(&active)], Vec::new());
+        let (mut next, mut records) = (self.manifest.replay_lsn, 0);
+        loop {
+            let successor = self.successor(active.id().next())?;
+            let end = self.segment_records(&active, &mut next, &mut records, successor.is_some())?;
+            let Some((segment, header)) = successor else {
+                let discarded = self.discarded;
+                return Ok(Replayed { segments, sealed, active, end, next, records, discarded });
+            };
+            if header.first_lsn != next {
+                let detail = format!("records {} to {} are missing", next.0, header.first_lsn.0.saturating_sub(1));
+                return Err(active.corrupt(end, detail));
+            }
+            sealed.push(SegmentEntry { id: active.id(), len: end });
+            segments.push(Arc::clone(&segment));
+            active = segment;
+        }
+    }
+
+    /// The segment of this number, if its file exists and its header is valid and of this store.
+    fn segment(&self, id: SegmentId, first_lsn: Lsn) -> Result<Option<Arc<Segment<F>>>> {
+        Ok(self.successor(id)?.filter(|(_, h)| h.first_lsn == first_lsn).map(|(segment, _)| segment))
+    }
+
+    /// The segment of this number and its header. One without a valid header is the remains of a creation that did not
+    /// complete, and is removed, unless it holds records.
+    fn successor(&self, id: SegmentId) -> Result<Option<(Arc<Segment<F>>, SegmentHeader)>> {
+        if !self.io.exists(&id.file_name())? {
+            return Ok(None);
+        }
+        let segment = Segment::existing(self.io, id);
+        let mut bytes = vec![0; SEGMENT_HEADER as usize];
+        let got = segment.handle()?.read_at(&mut bytes, 0)?;
+        bytes.truncate(got);
+        match SegmentHeader::decode(&bytes) {
+            Ok(header) if header.id == id && header.store == self.manifest.store => Ok(Some((segment, header))),
+            Ok(_) => Err(segment.corrupt(0, "the segment belongs to another store")),
+            Err(BadHeader::Newer(found)) => {
+                let path = self.io.path().join(id.file_name());
+                Err(Error::NewerFormat { path, found, supported: FORMAT_VERSION })
+            }
+            Err(BadHeader::Damaged) if holds_records(&segment)? => {
+                Err(segment.corrupt(0, "the segment's header is damaged"))
+            }
+            Err(BadHeader::Damaged) => {
+                drop(segment);
+                self.io.remove(&id.file_name())?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Applies the records of one segment. Gives where they end.
+    fn segment_records(
+        &mut self,
+        segment: &Segment<F>,
+        next: &mut Lsn,
+        records: &mut u64,
+        sealed: bool,
+    ) -> Result<u64> {
+        let mut scanner = Scanner::new(segment, u64::from(SEGMENT_HEADER))?;
+        loop {
+            let offset = scanner.offset();
+            let bad = match scanner.next()? {
+                Ok(record) if record.header.lsn == *next => {
+                    let applied =
+                        Applied { lsn: *next, kind: record.header.kind, location: record.location, body: record.body };
+                    self.schema.apply(applied, &mut self.writer).map_err(|e| match e {
+                        ApplyError::Index(e) => e,
+                        ApplyError::Record(_) => segment.corrupt(offset, "the record is not one of this version's"),
+                    })?;
+                    *next = next.next();
+                    *records += 1;
+                    continue;
+                }
+                Ok(record) => {
+                    let detail = format!("record {} where {} belongs", record.header.lsn.0, next.0);
+                    return Err(segment.corrupt(offset, detail));
+                }
+                Err(bad) => bad,
+            };
+            let at_end = offset >= scanner.file_len();
+            if sealed {
+                // The records of a sealed segment end where the next one's begin; the caller compares the numbers.
+                if at_end || (bad == BadRecord::Blank && scanner.resynchronise()?.is_none()) {
+                    return Ok(offset);
+                }
+                return Err(segment.corrupt(offset, describe(bad)));
+            }
+            if !at_end {
+                let later = scanner.resynchronise()?;
+                if later.is_some_and(|h| u64::from(h.synced) > offset && h.lsn > *next) {
+                    return Err(segment.corrupt(offset, describe(bad)));
+                }
+                // A write that did not complete. Nothing after it was acknowledged as durable.
+                if bad != BadRecord::Blank {
+                    self.discarded += scanner.file_len() - offset;
+                }
+                segment.handle()?.truncate(offset)?;
+            }
+            return Ok(offset);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Runs on disk: immutable sorted layers of the index. Filter and block index are resident, blocks are read on demand
+//! into a bounded cache. Every byte is checked before it is used.
+
+use super::delta::Row;
+use crate::error::{Error, Result};
+use crate::file::{FileHandle, FileIO, OpenMode};
+use crate::format::row::{Group, Key, Value};
+use crate::format::run::{
+    self, Block, BlockBuilder, BlockEntry, FOOTER_LEN, Filter, Footer, ORDER_PER_PAGE, order_page_span,
+};
+use crate::format::{Location, Ordinal, RunId, StoreId};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Blocks are closed at this size, in bytes.
+const BLOCK_BYTES: usize = 4 * 1024;
+/// Written in pieces of this size, in bytes.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// Blocks of runs, verified, by run and block number; bounded by bytes.
+pub type BlockCache = quick_cache::sync::Cache<(RunId, u32), Arc<[u8]>, BlockWeight>;
+
+/// A block weighs its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockWeight;
+
+impl quick_cache::Weighter<(RunId, u32), Arc<[u8]>> for BlockWeight {
+    fn weight(&self, _: &(RunId, u32), block: &Arc<[u8]>) -> u64 {
+        block.len() as u64 + 64
+    }
+}
+
+/// A cache of at most `bytes` bytes.
+pub fn block_cache(bytes: u64) -> BlockCache {
+    BlockCache::with_weighter((bytes / BLOCK_BYTES as u64).max(16) as usize, bytes, BlockWeight)
+}
+
+/// An open run.
+pub struct RunFile<F: FileIO> {
+    handle: F::Handle,
+    path: PathBuf,
+    footer: Footer,
+    file_len: u64,
+    blocks: Vec<BlockEntry>,
+    filter: Filter,
+}
+
+impl<F: FileIO> RunFile<F> {
+    /// Opens a run and checks footer, filter and block index.
+    pub fn open(io: &F, id: RunId, file_len: u64, store: StoreId) -> Result<Self> {
+        let name = id.file_name();
+        let path = io.path().join(&name);
+        let handle = io.open(&name, OpenMode::Read)?;
+        let corrupt = |offset: u64, detail: &str| Error::Corrupt {
+            path: path.clone(),
+            offset,
+            detail: detail.to_owned(),
+        };
+        let actual = handle.len()?;
+        let footer_at = file_len
+            .checked_sub(FOOTER_LEN as u64)
+            .filter(|_| actual == file_len)
+            .ok_or_else(|| corrupt(0, &format!("the file has {actual} bytes, the manifest says {file_len}")))?;
+        let read = |offset: u64, len: u64| -> Result<Vec<u8>> {
+            let mut buffer = vec![0; len as usize];
+            let got = handle.read_at(&mut buffer, offset)?;
+            buffer.truncate(got);
+            Ok(buffer)
+        };
+        let footer = Footer::decode(&read(footer_at, FOOTER_LEN as u64)?)
+            .filter(|f| f.id == id && f.store == store && f.footer_offset == footer_at)
+            .ok_or_else(|| corrupt(footer_at, "the footer is invalid"))?;
+        let blocks = run::decode_block_index(&read(footer.index_offset, footer.filter_offset - footer.index_offset)?)
+            .ok_or_else(|| corrupt(footer.index_offset, "the block index does not have its checksum"))?;
+        let filter = Filter::decode(&read(footer.filter_offset, footer.footer_offset - footer.filter_offset)?)
+            .ok_or_else(|| corrupt(footer.filter_offset, "the filter does not have its checksum"))?;
+        Ok(Self { handle, path, footer, file_len, blocks, filter })
+    }
+
+    /// The run's number.
+    pub fn id(&self) -> RunId {
+        self.footer.id
+    }
+    /// The number of rows.
+    pub fn rows(&self) -> u64 {
+        self.footer.rows
+    }
+    /// The length of the file, in bytes.
+    pub fn file_len(&self) -> u64 {
+        self.file_len
+    }
+    /// Ordinals of the CoValues created in this run: the first, and how many.
+    pub fn order(&self) -> (Ordinal, u64) {
+        (self.footer.order_first, self.footer.order_count)
+    }
+    /// Bytes held in memory by filter and block index.
+    pub fn resident_bytes(&self) -> u64 {
+        (self.footer.footer_offset - self.footer.index_offset).saturating_add(128)
+    }
+
+    fn corrupt(&self, offset: u64, detail: &str) -> Error {
+        Error::Corrupt { path: self.path.clone(), offset, detail: detail.to_owned() }
+    }
+
+    fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+        let mut buffer = vec![0; len as usize];
+        let got = self.handle.read_at(&mut buffer, offset)?;
+        if got < buffer.len() {
+            return Err(self.corrupt(offset, "the file is cut off"));
+        }
+        Ok(buffer)
+    }
+
+    fn block(&self, n: usize, entry: &BlockEntry, cache: Option<&BlockCache>) -> Result<Arc<[u8]>> {
+        let key = (self.footer.id, n as u32);
+        if let Some(block) = cache.and_then(|c| c.get(&key)) {
+            return Ok(block);
+        }
+        let bytes: Arc<[u8]> = self.read(entry.offset, u64::from(entry.len))?.into();
+        Block::verify(&bytes).ok_or_else(|| self.corrupt(entry.offset, "an index block does not have its checksum"))?;
+        if let Some(cache) = cache {
+            cache.insert(key, Arc::clone(&bytes));
+        }
+        Ok(bytes)
+    }
+
+    /// The block in which a key would be.
+    fn find(&self, key: &Key) -> usize {
+        self.blocks.partition_point(|b| b.first <= *key).saturating_sub(1)
+    }
+
+    /// The row of a key.
+    pub fn get(&self, key: &Key, cache: &BlockCache) -> Result<Option<Value>> {
+        if !self.filter.may_contain(key.group()) {
+            return Ok(None);
+        }
+        let n = self.find(key);
+        let Some(entry) = self.blocks.get(n) else { return Ok(None) };
+        let bytes = self.block(n, entry, Some(cache))?;
+        let row = Block::trusted(&bytes).and_then(|block| block.rows_from(key).next());
+        Ok(row.filter(|(k, _)| k == key).map(|(_, value)| value))
+    }
+
+    /// All rows of a group in order, appended to `out`.
+    pub fn group(&self, group: Group, cache: &BlockCache, out: &mut Vec<Row>) -> Result<()> {
+        if !self.filter.may_contain(group) {
+            return Ok(());
+        }
+        let first = Key::first(group);
+        let start = self.find(&first);
+        for (n, entry) in self.blocks.iter().enumerate().skip(start) {
+            if entry.first.group() > group {
+                break;
+            }
+            let bytes = self.block(n, entry, Some(cache))?;
+            let Some(block) = Block::trusted(&bytes) else { continue };
+            out.extend(block.rows_from(&first).take_while(|(key, _)| key.group() == group));
+        }
+        Ok(())
+    }
+
+    /// All rows in order, block by block, past the cache.
+    pub fn scan(self: &Arc<Self>) -> RunScan<F> {
+        RunScan { run: Arc::clone(self), next: 0, rows: Vec::new().into_iter() }
+    }
+
+    /// The locations of up to `limit` CoValues created in this run, from `skip` on.
+    pub fn created(&self, skip: u64, limit: u64, out: &mut Vec<Location>) -> Result<()> {
+        let count = self.footer.order_count;
+        let end = count.min(skip.saturating_add(limit));
+        let mut at = skip;
+        while at < end {
+            let page = at / ORDER_PER_PAGE as u64;
+            let (offset, len) = order_page_span(page, count);
+            let offset = self.footer.order_offset + offset;
+            let entries = run::decode_order_page(&self.read(offset, len)?)
+                .ok_or_else(|| self.corrupt(offset, "a page of the order list does not have its checksum"))?;
+            let from = (at % ORDER_PER_PAGE as u64) as usize;
+            let take = (end - at) as usize;
+            let before = out.len();
+            out.extend(entries.iter().skip(from).take(take));
+            let got = (out.len() - before) as u64;
+            if got == 0 {
+                return Err(self.corrupt(offset, "a page of the order list is too short"));
+            }
+            at += got;
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a run in order.
+pub struct RunScan<F: FileIO> {
+    run: Arc<RunFile<F>>,
+    next: usize,
+    rows: std::vec::IntoIter<Row>,
+}
+
+impl<F: FileIO> RunScan<F> {
+    /// The next row.
+    pub fn next(&mut self) -> Result<Option<Row>> {
+        loop {
+            if let Some(row) = self.rows.next() {
+                return Ok(Some(row));
+            }
+            let Some(entry) = self.run.blocks.get(self.next) else { return Ok(None) };
+            let bytes = self.run.block(self.next, entry, None)?;
+            let rows: Vec<Row> =
+                Block::trusted(&bytes).map(|b| b.rows_from(&Key::first(Group([0; 16]))).collect()).unwrap_or_default();
+            self.next += 1;
+            self.rows = rows.into_iter();
+        }
+    }
+}
+
+/// Writes a run, row by row. Nothing counts until the manifest names the finished file.
+pub struct RunWriter<'a, F: FileIO> {
+    handle: F::Handle,
+    io: &'a F,
+    id: RunId,
+    store: StoreId,
+    buffer: Vec<u8>,
+    written: u64,
+    builder: BlockBuilder,
+    blocks: Vec<BlockEntry>,
+    groups: Vec<Group>,
+    rows: u64,
+}
+
+impl<'a, F: FileIO> RunWriter<'a, F> {
+    /// Creates the file. One left over by an earlier attempt is replaced.
+    pub fn create(io: &'a F, id: RunId, store: StoreId) -> Result<Self> {
+        let name = id.file_name();
+        if io.exists(&name)? {
+            io.remove(&name)?;
+        }
+        Ok(Self {
+            handle: io.open(&name, OpenMode::CreateNew)?,
+            io,
+            id,
+            store,
+            buffer: Vec::with_capacity(WRITE_BYTES + BLOCK_BYTES),
+            written: 0,
+            builder: BlockBuilder::default(),
+            blocks: Vec::new(),
+            groups: Vec::new(),
+            rows: 0,
+        })
+    }
+
+    fn emit(&mut self, bytes: &[u8]) -> Result<()> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= WRITE_BYTES {
+            self.drain()?;
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<()> {
+        self.handle.write_at(&self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn position(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    fn close_block(&mut self) -> Result<()> {
+        let offset = self.position();
+        if let Some((first, bytes)) = self.builder.finish() {
+            self.blocks.push(BlockEntry { first, offset, len: bytes.len() as u32 });
+            self.emit(&bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the next row; keys ascend.
+    pub fn push(&mut self, key: &Key, value: &Value) -> Result<()> {
+        if self.groups.last() != Some(&key.group()) {
+            self.groups.push(key.group());
+        }
+        self.builder.push(key, value);
+        self.rows += 1;
+        if self.builder.len() >= BLOCK_BYTES { self.close_block() } else { Ok(()) }
+    }
+
+    /// Adds rows in ascending order.
+    pub fn push_all(&mut self, rows: &[Row]) -> Result<()> {
+        rows.iter().try_for_each(|(key, value)| self.push(key, value))
+    }
+
+    /// Completes the file with the list of CoValues created and makes it durable. Gives its length.
+    pub fn finish(mut self, order_first: Ordinal, order: &[Location]) -> Result<u64> {
+        self.close_block()?;
+        let order_offset = self.position();
+        for page in order.chunks(ORDER_PER_PAGE) {
+            self.emit(&run::encode_order_page(page))?;
+        }
+        let index_offset = self.position();
+        let index = run::encode_block_index(&self.blocks);
+        self.emit(&index)?;
+        let filter_offset = self.position();
+        let mut filter = Filter::new(self.groups.len());
+        self.groups.iter().for_each(|g| filter.insert(*g));
+        self.emit(&filter.encode())?;
+        let footer = Footer {
+            id: self.id,
+            store: self.store,
+            rows: self.rows,
+            groups: self.groups.len() as u64,
+            order_offset,
+            order_count: order.len() as u64,
+            order_first,
+            index_offset,
+            filter_offset,
+            footer_offset: self.position(),
+        };
+        self.emit(&footer.encode())?;
+        self.drain()?;
+        self.handle.sync()?;
+        self.io.sync_dir()?;
+        Ok(self.written)
+    }
+}

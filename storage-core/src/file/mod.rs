@@ -1,0 +1,76 @@
+//! Where bytes live: one directory of files behind [`FileIO`].
+//!
+//! The engine does all its I/O through this trait, so the same engine runs on a native directory ([`StdFileIO`]), in
+//! memory ([`InMemoryFileIO`]), under an injector of faults, and on a browser's private file system. A `FileIO` is one
+//! directory: names are plain file names, never paths.
+//!
+//! Assumptions about the medium (design.md, section 8): a completed [`FileHandle::sync`] makes the file's bytes and
+//! length durable; a completed [`FileIO::sync_dir`] makes created, renamed and removed names durable; anything else may
+//! be lost, torn at sector borders or reordered by a power cut.
+
+mod memory;
+mod std_fs;
+
+pub use memory::InMemoryFileIO;
+pub use std_fs::StdFileIO;
+
+use crate::error::Result;
+use std::path::Path;
+
+/// How [`FileIO::open`] treats a missing or existing file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// The file must exist; it is opened for reading only.
+    Read,
+    /// The file must exist; it is opened for reading and writing.
+    ReadWrite,
+    /// The file must not exist; it is created, empty, for reading and writing.
+    CreateNew,
+}
+
+/// One directory of files.
+pub trait FileIO: Send + Sync + 'static {
+    /// An open file.
+    type Handle: FileHandle;
+    /// Held as long as this process owns the directory; released by dropping it.
+    type Lock: Send + Sync + 'static;
+
+    /// The directory's path or name, for error messages.
+    fn path(&self) -> &Path;
+    /// Creates the directory and its parents if absent.
+    fn create_dir(&self) -> Result<()>;
+    /// Whether a file of this name exists.
+    fn exists(&self, name: &str) -> Result<bool>;
+    /// The names of all files and folders in the directory, in no particular order.
+    fn list(&self) -> Result<Vec<String>>;
+    /// Opens a file.
+    fn open(&self, name: &str, mode: OpenMode) -> Result<Self::Handle>;
+    /// Renames a file, replacing one of the new name.
+    fn rename(&self, from: &str, to: &str) -> Result<()>;
+    /// Removes a file. A missing file is an error of kind `Io`.
+    fn remove(&self, name: &str) -> Result<()>;
+    /// Makes created, renamed and removed names durable.
+    fn sync_dir(&self) -> Result<()>;
+    /// Takes the directory for this process, or fails with [`crate::Error::Locked`] naming the holder.
+    fn lock(&self) -> Result<Self::Lock>;
+}
+
+/// An open file. Reads and writes name their offset, so one handle serves several threads.
+pub trait FileHandle: Send + Sync + 'static {
+    /// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the file. Gives the number read.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize>;
+    /// Writes all of `buf` at `offset`, growing the file if it ends before.
+    fn write_at(&self, buf: &[u8], offset: u64) -> Result<()>;
+    /// Hands buffered bytes to the operating system, so that they survive this process. Cheap where writes are unbuffered.
+    fn flush(&self) -> Result<()>;
+    /// Makes everything written so far durable against power loss.
+    fn sync(&self) -> Result<()>;
+    /// The file's length in bytes.
+    fn len(&self) -> Result<u64>;
+    /// Whether the file has no bytes.
+    fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+    /// Cuts or extends (with zeros) the file to `len` bytes.
+    fn truncate(&self, len: u64) -> Result<()>;
+}

@@ -1,0 +1,303 @@
+//! [`FileIO`] over a directory of the operating system.
+//!
+//! Invariants:
+//! - reads and writes are positioned, complete and retried when a signal interrupts them, so a handle has no position to
+//!   share and a short write is never taken for a whole one;
+//! - what a completed `sync` promises is durable: on Linux `fdatasync`, which writes the length with the bytes; elsewhere
+//!   `sync_all`, which on Apple systems is `F_FULLFSYNC` and so reaches past the drive's cache;
+//! - the lock is the operating system's lock on the file `LOCK`. It ends with the process however that ends, hence the
+//!   file is never removed: removing it would let two processes lock two files of one name;
+//! - the holder's process id stands in a file of its own, `OWNER`, as Windows keeps others from reading a locked file.
+//!   It is there for the error message only and decides nothing.
+
+use super::{FileHandle, FileIO, OpenMode};
+use crate::error::{Error, LockHolder, Result};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const LOCK_FILE: &str = "LOCK";
+const OWNER_FILE: &str = "OWNER";
+
+/// A directory of the operating system.
+///
+/// ```
+/// use jazz_storage_core::file::{FileHandle, FileIO, OpenMode, StdFileIO};
+/// let parent = tempfile::tempdir().expect("a temporary directory");
+/// let io = StdFileIO::new(parent.path().join("store"));
+/// io.create_dir()?;
+/// let file = io.open("notes", OpenMode::CreateNew)?;
+/// file.write_at(b"hello", 0)?;
+/// file.sync()?;
+/// assert_eq!(io.list()?, ["notes"]);
+/// # Ok::<(), jazz_storage_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct StdFileIO {
+    path: PathBuf,
+}
+
+impl StdFileIO {
+    /// The directory at `path`, which need not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    fn file(&self, name: &str) -> Result<PathBuf> {
+        check_name(name)?;
+        Ok(self.path.join(name))
+    }
+}
+
+/// Refuses names that could lead out of the directory or mean something else on another system.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    let plain = !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', ':', '\0']);
+    if plain { Ok(()) } else { Err(Error::Internal(format!("{name:?} is not a plain file name"))) }
+}
+
+impl FileIO for StdFileIO {
+    type Handle = StdFile;
+    type Lock = StdLock;
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn create_dir(&self) -> Result<()> {
+        // `is_dir` is false where a parent may not be searched; creating then says so.
+        if self.path.is_dir() {
+            return Ok(());
+        }
+        let missing: Vec<&Path> = self.path.ancestors().take_while(|path| is_missing(path)).collect();
+        if let Err(error) = fs::create_dir_all(&self.path) {
+            // Systems differ in what they call this, so look: is there a file where a directory should be?
+            let file = self.path.ancestors().find(|path| path.exists() && !path.is_dir());
+            return Err(match file {
+                Some(file) => Error::NotADirectory { path: file.to_owned() },
+                None => Error::from_io("create", &self.path, error),
+            });
+        }
+        // The new names stand in the parents, and a store must not vanish with its directory at a power cut.
+        for created in missing {
+            sync_directory(parent_of(created))?;
+        }
+        Ok(())
+    }
+
+    fn exists(&self, name: &str) -> Result<bool> {
+        let path = self.file(name)?;
+        path.try_exists().map_err(|error| Error::from_io("look for", path, error))
+    }
+
+    fn list(&self) -> Result<Vec<String>> {
+        let fail = |error| Error::from_io("list", &self.path, error);
+        fs::read_dir(&self.path)
+            .map_err(fail)?
+            // A name that is not Unicode is none of ours; an approximation will do to call it foreign.
+            .map(|entry| Ok(entry.map_err(fail)?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    fn open(&self, name: &str, mode: OpenMode) -> Result<StdFile> {
+        let path = self.file(name)?;
+        let writable = mode != OpenMode::Read;
+        let create = mode == OpenMode::CreateNew;
+        let file = OpenOptions::new().read(true).write(writable).create_new(create).open(&path);
+        match file {
+            Ok(file) => Ok(StdFile { file, path: path.into(), writable }),
+            Err(error) => Err(Error::from_io(if create { "create" } else { "open" }, path, error)),
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let (from, to) = (self.file(from)?, self.file(to)?);
+        fs::rename(&from, to).map_err(|error| Error::from_io("rename", from, error))
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let path = self.file(name)?;
+        fs::remove_file(&path).map_err(|error| Error::from_io("remove", path, error))
+    }
+
+    fn sync_dir(&self) -> Result<()> {
+        sync_directory(&self.path)
+    }
+
+    fn lock(&self) -> Result<StdLock> {
+        let path = self.path.join(LOCK_FILE);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| Error::from_io("open", &path, error))?;
+        let owner = self.path.join(OWNER_FILE);
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Locked { path: self.path.clone(), holder: read_owner(&owner) });
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::from_io("lock", path, error)),
+        }
+        // If this fails, say for want of space, others are told "another process": no reason not to open.
+        fs::write(&owner, std::process::id().to_string()).ok();
+        Ok(StdLock { _file: file, owner })
+    }
+}
+
+fn is_missing(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && matches!(path.try_exists(), Ok(false))
+}
+
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Windows has no such call: its file systems log changes of names themselves.
+fn sync_directory(path: &Path) -> Result<()> {
+    if cfg!(unix) {
+        let fail = |error| Error::from_io("sync", path, error);
+        File::open(path).map_err(fail)?.sync_all().map_err(fail)?;
+    }
+    Ok(())
+}
+
+fn read_owner(path: &Path) -> LockHolder {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.trim().parse().map_or(LockHolder::Unknown, LockHolder::Process)
+}
+
+/// The directory is this process's until this is dropped.
+#[derive(Debug)]
+pub struct StdLock {
+    _file: File,
+    owner: PathBuf,
+}
+
+impl Drop for StdLock {
+    fn drop(&mut self) {
+        // Still under the lock, so that it cannot be the next holder's. If it stays, it is overwritten by that one.
+        fs::remove_file(&self.owner).ok();
+    }
+}
+
+/// An open file of the operating system.
+#[derive(Debug)]
+pub struct StdFile {
+    file: File,
+    path: Arc<Path>,
+    writable: bool,
+}
+
+impl StdFile {
+    fn fail(&self, operation: &'static str, error: io::Error) -> Error {
+        Error::from_io(operation, &*self.path, error)
+    }
+
+    /// Systems disagree about what a write through a read-only handle is; here it is one thing.
+    fn check_writable(&self, operation: &'static str) -> Result<()> {
+        if self.writable {
+            Ok(())
+        } else {
+            Err(Error::PermissionDenied { operation, path: self.path.to_path_buf() })
+        }
+    }
+}
+
+impl FileHandle for StdFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match positioned::read(&self.file, rest, offset.saturating_add(done as u64)) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.fail("read", error)),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> Result<()> {
+        self.check_writable("write")?;
+        let mut done = 0;
+        while let Some(rest) = buf.get(done..).filter(|rest| !rest.is_empty()) {
+            match positioned::write(&self.file, rest, offset.saturating_add(done as u64)) {
+                Ok(0) => return Err(self.fail("write", io::ErrorKind::WriteZero.into())),
+                Ok(written) => done += written,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.fail("write", error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<()> {
+        // Nothing is buffered in this process.
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        let synced = if cfg!(target_os = "linux") { self.file.sync_data() } else { self.file.sync_all() };
+        synced.map_err(|error| self.fail("sync", error))
+    }
+
+    fn len(&self) -> Result<u64> {
+        self.file.metadata().map(|metadata| metadata.len()).map_err(|error| self.fail("measure", error))
+    }
+
+    fn truncate(&self, len: u64) -> Result<()> {
+        self.check_writable("truncate")?;
+        self.file.set_len(len).map_err(|error| self.fail("truncate", error))
+    }
+}
+
+#[cfg(unix)]
+mod positioned {
+    use std::fs::File;
+    use std::io::Result;
+    use std::os::unix::fs::FileExt;
+
+    pub(super) fn read(file: &File, buf: &mut [u8], offset: u64) -> Result<usize> {
+        file.read_at(buf, offset)
+    }
+
+    pub(super) fn write(file: &File, buf: &[u8], offset: u64) -> Result<usize> {
+        file.write_at(buf, offset)
+    }
+}
+
+#[cfg(windows)]
+mod positioned {
+    use std::fs::File;
+    use std::io::Result;
+    use std::os::windows::fs::FileExt;
+
+    pub(super) fn read(file: &File, buf: &mut [u8], offset: u64) -> Result<usize> {
+        file.seek_read(buf, offset)
+    }
+
+    pub(super) fn write(file: &File, buf: &[u8], offset: u64) -> Result<usize> {
+        file.seek_write(buf, offset)
+    }
+}
+
+/// No such files here (browsers): the engine runs on another `FileIO`, and this one says so.
+#[cfg(not(any(unix, windows)))]
+mod positioned {
+    use std::fs::File;
+    use std::io::{ErrorKind, Result};
+
+    pub(super) fn read(_file: &File, _buf: &mut [u8], _offset: u64) -> Result<usize> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn write(_file: &File, _buf: &[u8], _offset: u64) -> Result<usize> {
+        Err(ErrorKind::Unsupported.into())
+    }
+}

@@ -1,0 +1,497 @@
+//! Runs: immutable sorted files of index rows (design.md section 6), as bytes.
+//!
+//! `blocks | order pages | block index | filter | footer`. A block holds rows with prefix-compressed keys (a full key
+//! every [`RESTART`] rows) and zero-suppressed values, under its own checksum.
+
+use super::bytes::{Cursor, PutBytes};
+use super::row::{Group, KEY_LEN, Key, VALUE_LEN, Value};
+use super::{FORMAT_VERSION, Location, Ordinal, RunId, SegmentId, StoreId};
+
+/// Rows between two full keys.
+pub const RESTART: usize = 16;
+/// Bytes of the footer, the last bytes of the file.
+pub const FOOTER_LEN: usize = 128;
+/// Order entries in a page.
+pub const ORDER_PER_PAGE: usize = 340;
+/// Bytes of an order entry.
+pub const ORDER_ENTRY: usize = 12;
+/// Bytes of an entry of the block index.
+pub const BLOCK_ENTRY: usize = KEY_LEN + 12;
+
+const MAGIC: [u8; 8] = *b"JAZZRUN\0";
+const BITMAP: usize = VALUE_LEN / 8;
+const BLOCK_HEADER: usize = 8;
+
+/// Appends the checksum of all of `bytes` to them.
+pub fn seal(bytes: &mut Vec<u8>) {
+    let crc = crc32c::crc32c(bytes);
+    bytes.put_u32(crc);
+}
+
+/// The bytes under a checksum made by [`seal`], if it fits.
+pub fn unseal(bytes: &[u8]) -> Option<&[u8]> {
+    let (body, crc) = bytes.split_last_chunk::<4>()?;
+    (crc32c::crc32c(body) == u32::from_le_bytes(*crc)).then_some(body)
+}
+
+/// Builds one block from rows in ascending order.
+#[derive(Debug, Default)]
+pub struct BlockBuilder {
+    rows: Vec<u8>,
+    restarts: Vec<u16>,
+    count: usize,
+    last: Option<Key>,
+    first: Option<Key>,
+}
+
+impl BlockBuilder {
+    /// Adds the next row.
+    pub fn push(&mut self, key: &Key, value: &Value) {
+        let shared = match &self.last {
+            Some(last) if !self.count.is_multiple_of(RESTART) => {
+                last.0.iter().zip(&key.0).take_while(|(a, b)| a == b).count()
+            }
+            _ => {
+                self.restarts.push(self.rows.len() as u16);
+                0
+            }
+        };
+        self.rows.put_u8(shared as u8);
+        self.rows.extend_from_slice(key.0.get(shared..).unwrap_or_default());
+        let mut bitmap = [0u8; BITMAP];
+        for (byte, bits) in value.chunks(8).zip(&mut bitmap) {
+            *bits = byte.iter().enumerate().fold(0, |m, (i, b)| m | (u8::from(*b != 0) << i));
+        }
+        self.rows.extend_from_slice(&bitmap);
+        self.rows.extend(value.iter().filter(|b| **b != 0));
+        self.first.get_or_insert(*key);
+        self.last = Some(*key);
+        self.count += 1;
+    }
+    /// Bytes the block would have now.
+    pub fn len(&self) -> usize {
+        BLOCK_HEADER + self.rows.len() + 2 * self.restarts.len()
+    }
+    /// Whether no row was added.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+    /// The first key and the block's bytes; the builder is empty afterwards. Nothing if there are no rows.
+    pub fn finish(&mut self) -> Option<(Key, Vec<u8>)> {
+        let first = self.first.take()?;
+        let mut out = Vec::with_capacity(self.len());
+        out.put_u16(self.count as u16);
+        out.put_u16(self.restarts.len() as u16);
+        out.extend_from_slice(&self.rows);
+        for restart in &self.restarts {
+            out.put_u16(*restart);
+        }
+        seal(&mut out);
+        *self = Self::default();
+        Some((first, out))
+    }
+}
+
+/// A block whose checksum was verified.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    rows: &'a [u8],
+    restarts: &'a [u8],
+    count: usize,
+}
+
+impl<'a> Block<'a> {
+    /// Checks a block's bytes.
+    pub fn verify(bytes: &'a [u8]) -> Option<Self> {
+        Self::trusted(unseal(bytes).map(|_| bytes)?)
+    }
+    /// Takes the bytes of a block that was verified before.
+    pub fn trusted(bytes: &'a [u8]) -> Option<Self> {
+        let (body, _) = bytes.split_last_chunk::<4>()?;
+        let mut c = Cursor::new(body);
+        let (count, restarts) = (usize::from(c.u16()?), usize::from(c.u16()?));
+        let at = c.rest().len().checked_sub(2 * restarts)?;
+        let (rows, restarts) = c.rest().split_at_checked(at)?;
+        Some(Self { rows, restarts, count })
+    }
+    /// All rows from the first whose key is at least `from`. Ends early at bytes that are no row.
+    pub fn rows_from(&self, from: &Key) -> BlockRows<'a> {
+        // The last restart whose key is not greater than `from`.
+        let (mut low, mut high) = (0, self.restarts.len() / 2);
+        while low + 1 < high {
+            let mid = low.midpoint(high);
+            match self.restart_key(mid) {
+                Some(key) if key <= *from => low = mid,
+                _ => high = mid,
+            }
+        }
+        let mut rows = BlockRows {
+            cursor: Cursor::new(self.restart(low).and_then(|at| self.rows.get(at..)).unwrap_or_default()),
+            key: Key([0; KEY_LEN]),
+            left: self.count.saturating_sub(low * RESTART),
+            pending: None,
+        };
+        while let Some((key, packed)) = rows.next_packed() {
+            if key >= *from {
+                rows.pending = Some((key, packed));
+                break;
+            }
+        }
+        rows
+    }
+    fn restart(&self, i: usize) -> Option<usize> {
+        self.restarts.get(2 * i..)?.first_chunk().map(|b| usize::from(u16::from_le_bytes(*b)))
+    }
+    fn restart_key(&self, i: usize) -> Option<Key> {
+        let bytes = self.rows.get(self.restart(i)? + 1..)?;
+        bytes.first_chunk().copied().map(Key)
+    }
+}
+
+/// The rows of a block in ascending order.
+#[derive(Debug)]
+pub struct BlockRows<'a> {
+    cursor: Cursor<'a>,
+    key: Key,
+    left: usize,
+    pending: Option<(Key, Packed<'a>)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Packed<'a> {
+    bitmap: [u8; BITMAP],
+    bytes: &'a [u8],
+}
+
+impl Packed<'_> {
+    fn unpack(&self) -> Value {
+        let mut value = [0; VALUE_LEN];
+        let mut bytes = self.bytes.iter();
+        for (slots, bits) in value.chunks_mut(8).zip(self.bitmap) {
+            for (i, slot) in slots.iter_mut().enumerate() {
+                if bits & (1 << i) != 0 {
+                    *slot = bytes.next().copied().unwrap_or_default();
+                }
+            }
+        }
+        value
+    }
+}
+
+impl<'a> BlockRows<'a> {
+    fn next_packed(&mut self) -> Option<(Key, Packed<'a>)> {
+        if let Some(pending) = self.pending.take() {
+            return Some(pending);
+        }
+        self.left = self.left.checked_sub(1)?;
+        let shared = usize::from(self.cursor.u8()?);
+        let tail = self.key.0.get_mut(shared..)?;
+        tail.copy_from_slice(self.cursor.take(KEY_LEN - shared)?);
+        let bitmap: [u8; BITMAP] = self.cursor.array()?;
+        let bytes = self.cursor.take(bitmap.iter().map(|b| b.count_ones() as usize).sum())?;
+        Some((self.key, Packed { bitmap, bytes }))
+    }
+}
+
+impl Iterator for BlockRows<'_> {
+    type Item = (Key, Value);
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_packed().map(|(key, packed)| (key, packed.unpack()))
+    }
+}
+
+/// Where a block lies, and its first key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockEntry {
+    /// The first key in the block.
+    pub first: Key,
+    /// The block's offset in the file.
+    pub offset: u64,
+    /// The block's length, checksum included.
+    pub len: u32,
+}
+
+/// The bytes of a block index.
+pub fn encode_block_index(blocks: &[BlockEntry]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(blocks.len() * BLOCK_ENTRY + 4);
+    for block in blocks {
+        out.extend_from_slice(&block.first.0);
+        out.put_u64(block.offset);
+        out.put_u32(block.len);
+    }
+    seal(&mut out);
+    out
+}
+
+/// Decodes and checks a block index.
+pub fn decode_block_index(bytes: &[u8]) -> Option<Vec<BlockEntry>> {
+    let mut c = Cursor::new(unseal(bytes)?);
+    let mut blocks = Vec::with_capacity(c.rest().len() / BLOCK_ENTRY);
+    while !c.is_empty() {
+        blocks.push(BlockEntry { first: Key(c.array()?), offset: c.u64()?, len: c.u32()? });
+    }
+    Some(blocks)
+}
+
+/// A page of the list of CoValues in the order of creation: the records that hold their headers.
+pub fn encode_order_page(locations: &[Location]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(locations.len() * ORDER_ENTRY + 4);
+    for location in locations {
+        out.put_u32(location.segment.0);
+        out.put_u32(location.offset);
+        out.put_u32(location.len);
+    }
+    seal(&mut out);
+    out
+}
+
+/// Decodes and checks a page of the order list.
+pub fn decode_order_page(bytes: &[u8]) -> Option<Vec<Location>> {
+    let mut c = Cursor::new(unseal(bytes)?);
+    let mut out = Vec::with_capacity(c.rest().len() / ORDER_ENTRY);
+    while !c.is_empty() {
+        out.push(Location { segment: SegmentId(c.u32()?), offset: c.u32()?, len: c.u32()? });
+    }
+    Some(out)
+}
+
+/// Where page `page` of an order list of `count` entries lies, relative to the list's start: offset and length.
+pub fn order_page_span(page: u64, count: u64) -> (u64, u64) {
+    let full = (ORDER_PER_PAGE * ORDER_ENTRY + 4) as u64;
+    let entries = count.saturating_sub(page * ORDER_PER_PAGE as u64).min(ORDER_PER_PAGE as u64);
+    (page * full, entries * ORDER_ENTRY as u64 + 4)
+}
+
+/// A blocked Bloom filter over groups: each group sets [`FILTER_PROBES`] bits of one 64-byte line. Groups are keyed
+/// hashes already, so their own bits choose line and probes (Putze, Sanders, Singler: "Cache-, Hash- and
+/// Space-Efficient Bloom Filters", 2007).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    lines: Vec<u8>,
+}
+
+const FILTER_LINE: usize = 64;
+const FILTER_PROBES: u32 = 6;
+const FILTER_BITS_PER_GROUP: usize = 10;
+
+impl Filter {
+    /// An empty filter for `groups` groups.
+    pub fn new(groups: usize) -> Self {
+        let lines = (groups * FILTER_BITS_PER_GROUP).div_ceil(FILTER_LINE * 8).max(1);
+        Self { lines: vec![0; lines * FILTER_LINE] }
+    }
+    /// Adds a group.
+    pub fn insert(&mut self, group: Group) {
+        let (line, mut probes) = self.probe(group);
+        for _ in 0..FILTER_PROBES {
+            let bit = (probes & 511) as usize;
+            probes >>= 9;
+            if let Some(byte) = self.lines.get_mut(line + bit / 8) {
+                *byte |= 1 << (bit % 8);
+            }
+        }
+    }
+    /// Whether the group may have been added; false is certain.
+    pub fn may_contain(&self, group: Group) -> bool {
+        let (line, mut probes) = self.probe(group);
+        (0..FILTER_PROBES).all(|_| {
+            let bit = (probes & 511) as usize;
+            probes >>= 9;
+            self.lines.get(line + bit / 8).is_some_and(|byte| byte & (1 << (bit % 8)) != 0)
+        })
+    }
+    fn probe(&self, group: Group) -> (usize, u64) {
+        let hash = u128::from_le_bytes(group.0);
+        let lines = (self.lines.len() / FILTER_LINE) as u64;
+        // The high half scaled to the number of lines; the low half gives the probes.
+        let line = ((u128::from((hash >> 64) as u64) * u128::from(lines)) >> 64) as usize;
+        (line * FILTER_LINE, hash as u64)
+    }
+    /// The filter's bytes, under a checksum.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = self.lines.clone();
+        seal(&mut out);
+        out
+    }
+    /// Decodes and checks a filter.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let lines = unseal(bytes)?.to_vec();
+        (!lines.is_empty() && lines.len().is_multiple_of(FILTER_LINE)).then_some(Self { lines })
+    }
+}
+
+/// Where the parts of a run lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footer {
+    /// The run's number.
+    pub id: RunId,
+    /// The store it belongs to.
+    pub store: StoreId,
+    /// The number of rows.
+    pub rows: u64,
+    /// The number of groups.
+    pub groups: u64,
+    /// Offset of the order list; blocks end here.
+    pub order_offset: u64,
+    /// Entries in the order list.
+    pub order_count: u64,
+    /// The ordinal of its first entry.
+    pub order_first: Ordinal,
+    /// Offset of the block index.
+    pub index_offset: u64,
+    /// Offset of the filter; the block index ends here.
+    pub filter_offset: u64,
+    /// Offset of the footer; the filter ends here.
+    pub footer_offset: u64,
+}
+
+impl Footer {
+    /// The footer's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(FOOTER_LEN);
+        out.extend_from_slice(&MAGIC);
+        out.put_u32(FORMAT_VERSION);
+        out.put_u32(self.id.0);
+        out.extend_from_slice(&self.store.0);
+        for field in [
+            self.rows,
+            self.groups,
+            self.order_offset,
+            self.order_count,
+            self.order_first.0,
+            self.index_offset,
+            self.filter_offset,
+            self.footer_offset,
+        ] {
+            out.put_u64(field);
+        }
+        out.resize(FOOTER_LEN - 4, 0);
+        seal(&mut out);
+        out
+    }
+    /// Decodes and checks a footer, and that its parts follow each other.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut c = Cursor::new(unseal(bytes)?);
+        if bytes.len() != FOOTER_LEN || c.array()? != MAGIC || c.u32()? > FORMAT_VERSION {
+            return None;
+        }
+        let footer = Self {
+            id: RunId(c.u32()?),
+            store: StoreId(c.array()?),
+            rows: c.u64()?,
+            groups: c.u64()?,
+            order_offset: c.u64()?,
+            order_count: c.u64()?,
+            order_first: Ordinal(c.u64()?),
+            index_offset: c.u64()?,
+            filter_offset: c.u64()?,
+            footer_offset: c.u64()?,
+        };
+        let ordered = footer.order_offset <= footer.index_offset
+            && footer.index_offset <= footer.filter_offset
+            && footer.filter_offset <= footer.footer_offset;
+        ordered.then_some(footer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn group(n: u64) -> Group {
+        let mut g = [0; 16];
+        g[..8].copy_from_slice(&(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_be_bytes());
+        g[8..].copy_from_slice(&(n.wrapping_mul(0xc2b2_ae3d_27d4_eb4f) ^ 0x5555).to_be_bytes());
+        Group(g)
+    }
+
+    fn rows(n: u64) -> Vec<(Key, Value)> {
+        let mut rows: Vec<_> = (0..n)
+            .map(|i| {
+                let mut value = [0; VALUE_LEN];
+                value[(i as usize * 7) % VALUE_LEN] = i as u8;
+                value[3] = 1;
+                (Key::new(group(i / 3), (i % 3) as u32, i as u32), value)
+            })
+            .collect();
+        rows.sort();
+        rows
+    }
+
+    #[test]
+    fn blocks_give_back_their_rows_from_any_key() {
+        for n in [1, 2, 15, 16, 17, 100] {
+            let rows = rows(n);
+            let mut builder = BlockBuilder::default();
+            for (key, value) in &rows {
+                builder.push(key, value);
+            }
+            let (first, bytes) = builder.finish().unwrap();
+            assert_eq!(first, rows[0].0);
+            assert!(builder.is_empty() && builder.finish().is_none());
+            let block = Block::verify(&bytes).unwrap();
+            for (i, (key, _)) in rows.iter().enumerate() {
+                assert_eq!(block.rows_from(key).collect::<Vec<_>>(), rows[i..]);
+            }
+            assert_eq!(block.rows_from(&Key([0; KEY_LEN])).count(), rows.len());
+            assert_eq!(block.rows_from(&Key([255; KEY_LEN])).count(), 0);
+            for i in 0..bytes.len() {
+                let mut bad = bytes.clone();
+                bad[i] ^= 1;
+                assert!(Block::verify(&bad).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn the_filter_has_no_false_negatives_and_few_false_positives() {
+        let mut filter = Filter::new(10_000);
+        (0..10_000).for_each(|n| filter.insert(group(n)));
+        let filter = Filter::decode(&filter.encode()).unwrap();
+        assert!((0..10_000).all(|n| filter.may_contain(group(n))));
+        let wrong = (10_000..110_000).filter(|n| filter.may_contain(group(*n))).count();
+        assert!(wrong < 3_000, "{wrong} of 100,000");
+    }
+
+    #[test]
+    fn order_pages_footer_and_block_index_round_trip() {
+        let location = |n: u32| Location { segment: SegmentId(n), offset: 8 * n, len: n + 24 };
+        let page: Vec<_> = (0..ORDER_PER_PAGE as u32).map(location).collect();
+        let bytes = encode_order_page(&page);
+        assert_eq!(order_page_span(0, 1_000), (0, bytes.len() as u64));
+        assert_eq!(order_page_span(2, 1_000), (2 * bytes.len() as u64, (1_000 - 680) * 12 + 4));
+        assert_eq!(decode_order_page(&bytes), Some(page));
+        let blocks = vec![BlockEntry { first: Key([3; KEY_LEN]), offset: 1 << 33, len: 9 }; 3];
+        assert_eq!(decode_block_index(&encode_block_index(&blocks)), Some(blocks));
+        let footer = Footer {
+            id: RunId(1),
+            store: StoreId([4; 16]),
+            rows: 5,
+            groups: 6,
+            order_offset: 7,
+            order_count: 8,
+            order_first: Ordinal(9),
+            index_offset: 10,
+            filter_offset: 11,
+            footer_offset: 12,
+        };
+        let bytes = footer.encode();
+        assert_eq!((bytes.len(), Footer::decode(&bytes)), (FOOTER_LEN, Some(footer)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut sealed = bytes.clone();
+            seal(&mut sealed);
+            if let Some(block) = Block::verify(&sealed) {
+                let _ = block.rows_from(&Key([9; KEY_LEN])).count();
+            }
+            let _ = decode_block_index(&sealed);
+            let _ = decode_order_page(&sealed);
+            let _ = Filter::decode(&sealed).map(|f| f.may_contain(group(1)));
+            let _ = Footer::decode(&sealed);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The storage engine of Jazz Native Storage.
+//!
+//! Layers, from the bottom: [`file`] (where bytes live), [`format`] (what they mean), [`engine`] (log, index,
+//! checkpoint, recovery), [`store`] (CoValues, sessions, tombstones, sync state, locks), [`api`] (what the platform
+//! bindings expose). Each uses only those below it. `docs/design.md` in the repository is the contract: bytes,
+//! protocols and invariants.
+
+pub mod api;
+pub mod engine;
+pub mod error;
+pub mod file;
+pub mod format;
+pub mod store;
+
+pub use error::{Error, ErrorCode, Result};

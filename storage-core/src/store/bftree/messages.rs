@@ -1,0 +1,251 @@
+//! Whole messages, natively: one record for a store, one read of the records needed for a load.
+
+use super::BfTreeStorage;
+use super::group::SessionView;
+use super::lookup::{Place, StoreWrite};
+use super::read::locations;
+use crate::engine::Durability;
+use crate::engine::delta::Delta;
+use crate::error::Result;
+use crate::file::FileIO;
+use crate::format::Ordinal;
+use crate::format::entry::{Append, Create, Entry};
+use crate::format::tx;
+use crate::format::wire::{ContentMessage, LoadedWriter, SessionContent, StoreStatus, decode_loaded};
+use crate::store::content::{ContentStore, LoadedCoValue, LoadedSession, Piece, PieceContent, StoreOutcome};
+use crate::store::rows::{SessionId, Signature, TxIndex};
+use std::collections::HashMap;
+
+/// What a message adds to one session.
+struct Addition<'m> {
+    content: &'m SessionContent<'m>,
+    place: Place,
+}
+
+impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
+    /// Stores messages in order until `each`, told what became of one, says to stop, or one fails. Returns when all that
+    /// were stored are durable: one sync serves them all.
+    ///
+    /// # Errors
+    /// The failure of the first message. A later one that fails is only not handled: given first, it tells why.
+    pub fn store_all<'m>(
+        &self,
+        messages: &'m [ContentMessage<'m>],
+        mut each: impl FnMut(&'m ContentMessage<'m>, StoreOutcome) -> Result<bool>,
+    ) -> Result<()> {
+        for (n, message) in messages.iter().enumerate() {
+            let stored = self.engine.write().and_then(|mut write| {
+                let outcome = self.store_message(message, &mut write)?;
+                write.finish(Durability::Relaxed)?;
+                Ok(outcome)
+            });
+            match stored {
+                Ok(outcome) => {
+                    if !each(message, outcome)? {
+                        break;
+                    }
+                }
+                // Those before it are stored, and their callers have to hear so.
+                Err(_) if n > 0 => break,
+                Err(e) => return Err(e),
+            }
+        }
+        if self.durability() == Durability::Strict { self.engine.flush() } else { Ok(()) }
+    }
+
+    /// See [`ContentStore::store`].
+    fn store_message(
+        &self,
+        message: &ContentMessage<'_>,
+        write: &mut StoreWrite<'_, F, D>,
+    ) -> Result<StoreOutcome> {
+        let group = self.engine.schema().group(message.id);
+        let mut places: Vec<Place> = Vec::with_capacity(message.sessions.len());
+        let mut taken = HashMap::new();
+        for content in &message.sessions {
+            let place = self.place(write, group, content.session, &taken)?;
+            if message.sessions.len() > 1 {
+                taken.insert(place.slot, place.tag);
+            }
+            places.push(place);
+        }
+        // A session that is stored belongs to a CoValue that is; only else is the CoValue's row needed.
+        let delete = message.delete_is_valid && message.sessions.iter().any(|s| s.session.last() == Some(&b'$'));
+        let known = places.iter().any(|p| p.head.is_some()) && self.verified.get(&group).is_some() && !delete;
+        let row = if known { None } else { self.covalue_row(write, group, message.id)? };
+        if !known && row.is_none() {
+            let Some(header) = message.header else {
+                return Ok(StoreOutcome { status: StoreStatus::HeaderMissing, counters: Vec::new() });
+            };
+            let ordinal = Ordinal(self.engine.created_count());
+            Entry::Create(Create { group, ordinal, id: message.id, header }).encode(write.body());
+        }
+        if delete
+            && !row.is_some_and(|row| row.erased)
+            && !self.engine.schema().small().pending_deletions.contains(message.id)
+        {
+            Entry::DeleteMark { id: message.id }.encode(write.body());
+        }
+        let mut status = StoreStatus::Stored;
+        let mut counters = Vec::with_capacity(places.len());
+        for (content, place) in message.sessions.iter().zip(places) {
+            let stored = place.count();
+            if content.after > stored {
+                status = StoreStatus::Gap;
+            }
+            if content.after > stored || content.end() <= stored {
+                counters.push(stored);
+                continue;
+            }
+            counters.push(content.end());
+            let addition = Addition { content, place };
+            addition.encode(group, message.chunk_threshold, write.body())?;
+        }
+        if !write.is_empty() {
+            write.append()?;
+            if !known {
+                self.verified.insert(group, ());
+            }
+        }
+        Ok(StoreOutcome { status, counters })
+    }
+
+    /// Loads a CoValue in the form in which it crosses a binding (design.md section 3.4).
+    ///
+    /// The first piece of each session is always there; more of them until they add up to `budget` bytes.
+    pub fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>> {
+        let Some(snapshot) = self.snapshot(id)? else { return Ok(None) };
+        let sessions = snapshot.view.stored_sessions();
+        let mut wanted = vec![snapshot.created];
+        let mut plans = Vec::with_capacity(sessions.len());
+        let mut given = 0;
+        for session in &sessions {
+            let mut plan = Vec::new();
+            for (after, end) in pieces(session) {
+                let include = after == 0 || given < budget;
+                if include {
+                    for location in locations(session, after, end) {
+                        given += u64::from(location.len);
+                        wanted.push(location);
+                    }
+                }
+                plan.push((after, end, include));
+            }
+            plans.push(plan);
+        }
+        let records = snapshot.read(wanted)?;
+        let Some(header) = snapshot.header(&records, id)? else { return Ok(None) };
+        let mut out = LoadedWriter::new(header)?;
+        for (session, plan) in sessions.iter().zip(plans) {
+            let name = self.session_id(&snapshot, session, &records)?;
+            out.session(name.as_bytes(), session.count, session.has_chunk_signature())?;
+            for (after, end, include) in plan {
+                if !include {
+                    out.piece_left_out(after, end - after)?;
+                    continue;
+                }
+                let parts = records.parts(session, after, end)?;
+                let signature = parts.last().map_or(&[][..], |part| part.append.signature);
+                out.piece(after, end - after, signature, |bytes| parts.iter().try_for_each(|p| p.write(bytes)))?;
+            }
+        }
+        out.finish().map(Some)
+    }
+}
+
+impl Addition<'_> {
+    /// Appends the entry for what is new in this session.
+    fn encode(&self, group: crate::format::row::Group, threshold: f64, body: &mut Vec<u8>) -> Result<()> {
+        let Self { content, place } = self;
+        let (start, count) = (place.count(), content.end() - place.count());
+        let (mut cut, mut txs, mut units) = (Vec::new(), content.txs, content.units);
+        if start > content.after {
+            tx::cut(content.txs, start - content.after, count, &mut cut)?;
+            units = tx::walk(&cut, count)?.units;
+            txs = &cut;
+        }
+        let since = u64::from(place.bytes_since()).saturating_add(units);
+        // Numbers of this size are exact in an f64, and JavaScript compares them as such.
+        let chunk_signature = since as f64 > threshold;
+        Entry::Append(Append {
+            group,
+            slot: place.slot,
+            tag: place.tag,
+            chunk_signature,
+            delete_session: content.session.last() == Some(&b'$'),
+            start,
+            count,
+            bytes_since: if chunk_signature { 0 } else { u32::try_from(since).unwrap_or(u32::MAX) },
+            signature: content.last_signature,
+            session_id: (start == 0).then_some(content.session),
+            txs,
+        })
+        .encode(body);
+        Ok(())
+    }
+}
+
+/// The pieces of a session: cut after each chunk signature.
+fn pieces(session: &SessionView) -> Vec<(TxIndex, TxIndex)> {
+    let mut out = Vec::new();
+    let mut after = 0;
+    for (extent, end) in session.spans_in(0, session.count) {
+        if extent.chunk_signature || end == session.count {
+            out.push((after, end));
+            after = end;
+        }
+    }
+    out
+}
+
+impl<F: FileIO, D: Delta> ContentStore for BfTreeStorage<F, D> {
+    fn store(&self, message: &ContentMessage<'_>) -> Result<StoreOutcome> {
+        let mut write = self.engine.write()?;
+        let outcome = self.store_message(message, &mut write)?;
+        write.finish(self.durability())?;
+        Ok(outcome)
+    }
+
+    fn load(&self, id: &[u8], budget: u64) -> Result<Option<LoadedCoValue>> {
+        let Some(bytes) = self.load_encoded(id, budget)? else { return Ok(None) };
+        let loaded = decode_loaded(&bytes)?;
+        let sessions = loaded.sessions.into_iter().map(|session| LoadedSession {
+            session: SessionId::new(session.session),
+            counter: session.counter,
+            has_chunk_signature: session.has_chunk_signature,
+            pieces: session
+                .pieces
+                .into_iter()
+                .map(|piece| Piece {
+                    after: piece.after,
+                    count: piece.count,
+                    content: piece.content.map(|(signature, txs)| (Signature::new(signature), txs)),
+                })
+                .collect(),
+        });
+        Ok(Some(LoadedCoValue { header: loaded.header, sessions: sessions.collect() }))
+    }
+
+    fn load_piece(
+        &self,
+        id: &[u8],
+        session: &[u8],
+        after: TxIndex,
+        count: TxIndex,
+    ) -> Result<Option<PieceContent>> {
+        let Some(snapshot) = self.snapshot(id)? else { return Ok(None) };
+        let end = after.checked_add(count).filter(|_| count > 0);
+        let (Some(session), Some(end)) = (self.find_session(&snapshot.view, session), end) else { return Ok(None) };
+        if end > session.count {
+            return Ok(None);
+        }
+        let records = snapshot.read(locations(session, after, end).collect())?;
+        let parts = records.parts(session, after, end)?;
+        let last = parts.last().filter(|part| part.append.chunk_signature || end == session.count);
+        let Some(signature) = last.and_then(|part| part.signature()) else { return Ok(None) };
+        let mut txs = Vec::new();
+        parts.iter().try_for_each(|part| part.write(&mut txs))?;
+        Ok(Some((signature, txs)))
+    }
+}
+

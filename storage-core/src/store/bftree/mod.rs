@@ -1,0 +1,99 @@
+//! The store: CoValues in the engine's log, found through its index.
+//!
+//! A content message becomes one record, so all of it is stored or nothing. What a store needs to know beforehand are the
+//! counters of the sessions it names: one index row each.
+
+mod group;
+mod lookup;
+mod messages;
+mod read;
+mod rows;
+pub mod schema;
+mod transaction;
+
+use crate::engine::delta::{BfTreeDelta, Delta};
+use crate::engine::{Durability, Engine, EngineOptions, EngineStats};
+use crate::error::Result;
+use crate::file::FileIO;
+use crate::format::row::{Group, Tag};
+use crate::store::rows::SessionId;
+use schema::CoValueSchema;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How a store works.
+#[derive(Debug, Clone, Default)]
+pub struct StoreOptions {
+    /// What a completed operation promises.
+    pub durability: Durability,
+    /// The engine's options.
+    pub engine: EngineOptions,
+}
+
+/// Session ids kept in memory, so that known states are answered from the index alone.
+const NAMES: usize = 32 * 1024;
+/// CoValues whose id was compared with the log's since opening.
+const VERIFIED: usize = 64 * 1024;
+
+/// A store of CoValues on a bf-tree index.
+pub struct BfTreeStorage<F: FileIO, D: Delta = BfTreeDelta> {
+    engine: Engine<F, CoValueSchema, D>,
+    durability: Durability,
+    /// Set when somebody who shares the store asked for [`Durability::Strict`].
+    strict: AtomicBool,
+    names: quick_cache::sync::Cache<(Group, Tag), SessionId>,
+    verified: quick_cache::sync::Cache<Group, ()>,
+}
+
+impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
+    /// Opens the store in `io`'s directory, creating it if the directory is empty or absent.
+    ///
+    /// # Errors
+    /// [`crate::Error::Locked`] if another process has it open; [`crate::Error::ForeignDirectory`],
+    /// [`crate::Error::NewerFormat`], [`crate::Error::Corrupt`] and the errors of the file system.
+    pub fn open(io: F, options: StoreOptions) -> Result<Self> {
+        let mut engine = options.engine;
+        engine.background_sync &= options.durability == Durability::Relaxed;
+        Ok(Self {
+            engine: Engine::open(io, engine, &CoValueSchema::new)?,
+            durability: options.durability,
+            strict: AtomicBool::new(false),
+            names: quick_cache::sync::Cache::new(NAMES),
+            verified: quick_cache::sync::Cache::new(VERIFIED),
+        })
+    }
+
+    /// Writes the delta of the index out as a run now.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.engine.checkpoint()
+    }
+
+    /// Makes everything stored so far survive a power cut.
+    pub fn flush(&self) -> Result<()> {
+        self.engine.flush()
+    }
+
+    /// Counters and sizes at this moment.
+    pub fn stats(&self) -> Result<EngineStats> {
+        self.engine.stats()
+    }
+
+    /// Makes everything durable and readies the store for a fast next opening. Writes are refused from now on.
+    pub fn close(&self) -> Result<()> {
+        self.engine.close()
+    }
+
+    /// Whether the store's directory still is where it was opened: its lock file exists.
+    pub fn is_in_place(&self) -> bool {
+        self.engine.io().exists("LOCK").unwrap_or(false)
+    }
+
+    /// What a completed operation promises.
+    pub fn durability(&self) -> Durability {
+        if self.strict.load(Ordering::Relaxed) { Durability::Strict } else { self.durability }
+    }
+
+    /// From now on completed operations survive a power cut.
+    pub fn make_strict(&self) {
+        self.strict.store(true, Ordering::Relaxed);
+    }
+}

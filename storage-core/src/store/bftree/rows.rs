@@ -1,0 +1,245 @@
+//! The row operations of [`StorageBackend`], and what erases a CoValue.
+
+use super::BfTreeStorage;
+use super::read::locations;
+use super::transaction::{Transaction, check_id};
+use crate::engine::delta::Delta;
+use crate::error::{Error, Result};
+use crate::file::FileIO;
+use crate::format::Ordinal;
+use crate::format::entry::{Create, Entry, ErasedSession, entries};
+use crate::format::tx;
+use crate::store::rows::{
+    CoValueId, CoValueRowId, KnownState, SessionRowId, Signature, SignatureAfterRow, StoredCoValueRow,
+    StoredSessionRow, SyncStateUpdate, TransactionRow, TxIndex,
+};
+use crate::store::traits::{StorageBackend, StorageTransaction};
+
+impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
+    /// The ids of the CoValues created at these places in the order of creation.
+    fn created_ids(&self, offset: u64, limit: u64) -> Result<Vec<CoValueId>> {
+        let (locations, layers) = self.engine.created(offset, limit)?;
+        let records = layers.read(&locations)?;
+        let mut ids: Vec<CoValueId> = Vec::with_capacity(records.len());
+        for record in &records {
+            for entry in entries(record.body()) {
+                if let Entry::Create(create) = entry.map_err(super::schema::bad_entry)? {
+                    ids.push(CoValueId::new(create.id));
+                }
+            }
+        }
+        if ids.len() != locations.len() {
+            return Err(Error::Internal("the list of CoValues names a record that creates none".to_owned()));
+        }
+        Ok(ids)
+    }
+
+    /// The id of the CoValue with this row number.
+    pub(super) fn id_of_row(&self, row: CoValueRowId) -> Result<Option<CoValueId>> {
+        let Some(ordinal) = row.0.checked_sub(1) else { return Ok(None) };
+        Ok(self.created_ids(ordinal, 1)?.pop())
+    }
+
+    /// The rows of all stored sessions of a CoValue.
+    pub(super) fn session_rows(&self, covalue: CoValueRowId, id: &CoValueId) -> Result<Vec<StoredSessionRow>> {
+        let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(Vec::new()) };
+        let ids = self.session_ids(&snapshot)?;
+        let sessions = snapshot.view.stored_sessions();
+        let lasts = sessions.iter().filter_map(|s| s.extents.last().map(|e| e.location)).collect();
+        let records = snapshot.read(lasts)?;
+        sessions
+            .iter()
+            .zip(ids)
+            .map(|(session, session_id)| {
+                let parts = records.parts(session, session.count - 1, session.count)?;
+                let signature = parts.last().and_then(|part| part.signature());
+                Ok(StoredSessionRow {
+                    row_id: SessionRowId { covalue, slot: session.slot },
+                    session_id,
+                    last_idx: session.count,
+                    last_signature: signature
+                        .ok_or_else(|| Error::Internal("a session's last signature is missing".to_owned()))?,
+                    bytes_since_last_signature: session.bytes_since,
+                })
+            })
+            .collect()
+    }
+
+    /// The sessions that an erasure of the CoValue empties.
+    pub(super) fn erasable(&self, id: &CoValueId) -> Result<Vec<ErasedSession>> {
+        let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(Vec::new()) };
+        let sessions = snapshot.view.sessions.iter().filter(|s| !s.delete_session && s.count > 0);
+        Ok(sessions.map(|s| ErasedSession { slot: s.slot, tag: s.tag }).collect())
+    }
+
+    /// Writes entries as one record.
+    fn commit(&self, entries: &[Entry<'_>]) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut write = self.engine.write()?;
+        entries.iter().for_each(|entry| entry.encode(write.body()));
+        write.append()?;
+        write.finish(self.durability())
+    }
+}
+
+impl<F: FileIO, D: Delta> StorageBackend for BfTreeStorage<F, D> {
+    fn get_covalue(&self, id: &CoValueId) -> Result<Option<StoredCoValueRow>> {
+        let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(None) };
+        let records = snapshot.read(vec![snapshot.created])?;
+        let ordinal = snapshot.view.created.map_or(0, |(ordinal, _)| ordinal.0);
+        Ok(snapshot.header(&records, id.as_bytes())?.map(|header| StoredCoValueRow {
+            row_id: CoValueRowId(ordinal + 1),
+            id: id.clone(),
+            header: header.to_vec(),
+        }))
+    }
+
+    fn upsert_covalue(&self, id: &CoValueId, header: Option<&[u8]>) -> Result<Option<CoValueRowId>> {
+        check_id(id.as_bytes(), "CoValue id")?;
+        let group = self.engine.schema().group(id.as_bytes());
+        let mut write = self.engine.write()?;
+        if let Some(row) = self.covalue_row(&write, group, id.as_bytes())? {
+            return Ok(row.created.map(|(ordinal, _)| CoValueRowId(ordinal.0 + 1)));
+        }
+        let Some(header) = header else { return Ok(None) };
+        let ordinal = Ordinal(self.engine.created_count());
+        Entry::Create(Create { group, ordinal, id: id.as_bytes(), header }).encode(write.body());
+        write.append()?;
+        self.verified.insert(group, ());
+        write.finish(self.durability())?;
+        Ok(Some(CoValueRowId(ordinal.0 + 1)))
+    }
+
+    fn get_covalue_sessions(&self, covalue: CoValueRowId) -> Result<Vec<StoredSessionRow>> {
+        self.id_of_row(covalue)?.map_or(Ok(Vec::new()), |id| self.session_rows(covalue, &id))
+    }
+
+    fn get_new_transactions_in_session(
+        &self,
+        session: SessionRowId,
+        from: TxIndex,
+        to: TxIndex,
+    ) -> Result<Vec<TransactionRow>> {
+        let Some(id) = self.id_of_row(session.covalue)? else { return Ok(Vec::new()) };
+        let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(Vec::new()) };
+        let Some(view) = snapshot.view.sessions.iter().find(|s| s.slot == session.slot) else {
+            return Ok(Vec::new());
+        };
+        let end = view.count.min(to.saturating_add(1));
+        if from >= end {
+            return Ok(Vec::new());
+        }
+        let records = snapshot.read(locations(view, from, end).collect())?;
+        let mut out = Vec::with_capacity((end - from) as usize);
+        for part in records.parts(view, from, end)? {
+            let mut txs = Vec::new();
+            part.write(&mut txs)?;
+            let split = tx::split(&txs, part.to - part.from)?;
+            out.extend((part.from..).zip(split).map(|(idx, tx)| TransactionRow { idx, tx }));
+        }
+        Ok(out)
+    }
+
+    fn get_signatures(&self, session: SessionRowId, from: TxIndex) -> Result<Vec<SignatureAfterRow>> {
+        let Some(id) = self.id_of_row(session.covalue)? else { return Ok(Vec::new()) };
+        let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(Vec::new()) };
+        let Some(view) = snapshot.view.sessions.iter().find(|s| s.slot == session.slot) else {
+            return Ok(Vec::new());
+        };
+        let chunks: Vec<_> = view
+            .spans_in(from, view.count)
+            .filter(|(extent, end)| extent.chunk_signature && *end > from)
+            .map(|(extent, end)| (extent.location, end))
+            .collect();
+        let records = snapshot.read(chunks.iter().map(|(location, _)| *location).collect())?;
+        chunks
+            .iter()
+            .map(|(_, end)| {
+                let parts = records.parts(view, end - 1, *end)?;
+                let signature: Option<Signature> = parts.last().and_then(|part| part.signature());
+                signature
+                    .map(|signature| SignatureAfterRow { idx: end - 1, signature })
+                    .ok_or_else(|| Error::Internal("a chunk signature is missing".to_owned()))
+            })
+            .collect()
+    }
+
+    fn transaction<T>(&self, operations: impl FnOnce(&mut dyn StorageTransaction) -> Result<T>) -> Result<T> {
+        let mut write = self.engine.write()?;
+        let mut transaction = Transaction::new(self, &mut write);
+        let result = operations(&mut transaction)?;
+        transaction.encode()?;
+        if !write.is_empty() {
+            write.append()?;
+        }
+        write.finish(self.durability())?;
+        Ok(result)
+    }
+
+    fn track_sync_state(&self, updates: &[SyncStateUpdate]) -> Result<()> {
+        for update in updates {
+            check_id(update.id.as_bytes(), "CoValue id")?;
+            check_id(update.peer.as_bytes(), "peer id")?;
+        }
+        let entries: Vec<Entry<'_>> = updates
+            .iter()
+            .map(|u| Entry::Sync { id: u.id.as_bytes(), peer: u.peer.as_bytes(), synced: u.synced })
+            .collect();
+        self.commit(&entries)
+    }
+
+    fn unsynced_ids(&self) -> Result<Vec<CoValueId>> {
+        Ok(self.engine.schema().small().unsynced.keys().cloned().collect())
+    }
+
+    fn stop_tracking_sync_state(&self, id: &CoValueId) -> Result<()> {
+        if !self.engine.schema().small().unsynced.contains_key(id) {
+            return Ok(());
+        }
+        self.commit(&[Entry::Untrack { id: id.as_bytes() }])
+    }
+
+    fn pending_deletions(&self) -> Result<Vec<CoValueId>> {
+        Ok(self.engine.schema().small().pending_deletions.iter().cloned().collect())
+    }
+
+    fn erase_covalue_but_keep_tombstone(&self, id: &CoValueId) -> Result<bool> {
+        let group = self.engine.schema().group(id.as_bytes());
+        let mut write = self.engine.write()?;
+        let stored = self.covalue_row(&write, group, id.as_bytes())?;
+        let pending = self.engine.schema().small().pending_deletions.contains(id);
+        let sessions = if stored.is_some() { self.erasable(id)? } else { Vec::new() };
+        let done = stored.is_none_or(|row| row.erased) && sessions.is_empty() && !pending;
+        if !done {
+            let entry = Entry::Erase { group, id: id.as_bytes(), stored: stored.is_some(), sessions };
+            entry.encode(write.body());
+            write.append()?;
+        }
+        write.finish(self.durability())?;
+        Ok(stored.is_some())
+    }
+
+    fn get_known_state(&self, id: &CoValueId) -> Result<Option<KnownState>> {
+        let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(None) };
+        if self.verified.get(&snapshot.group).is_none() {
+            let records = snapshot.read(vec![snapshot.created])?;
+            if snapshot.header(&records, id.as_bytes())?.is_none() {
+                return Ok(None);
+            }
+            self.verified.insert(snapshot.group, ());
+        }
+        let ids = self.session_ids(&snapshot)?;
+        let counts = snapshot.view.stored_sessions();
+        Ok(Some(KnownState { sessions: ids.into_iter().zip(counts.iter().map(|s| s.count)).collect() }))
+    }
+
+    fn covalue_ids(&self, limit: u32, offset: u64) -> Result<Vec<CoValueId>> {
+        self.created_ids(offset, u64::from(limit))
+    }
+
+    fn covalue_count(&self) -> Result<u64> {
+        Ok(self.engine.created_count())
+    }
+}

@@ -1,0 +1,82 @@
+//! Random operations on a store and on the model: both must give the same answers throughout, over closing, killing and
+//! checkpoints.
+//!
+//! `JAZZ_PROPERTY_OPERATIONS` and `JAZZ_PROPERTY_SEED` make the long run longer and other; each failure prints its seed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use support::ops::{Pair, op};
+use support::{Busy, Model, Subject, Usual};
+
+/// How many operations of the long run go to one store.
+const OPERATIONS_PER_STORE: u64 = 300;
+
+/// A number from the environment, or else `default`.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// Runs one long sequence of operations, reproducible by its seed.
+fn long_run<S: Subject>(operations: u64) {
+    let operations = setting("JAZZ_PROPERTY_OPERATIONS", operations);
+    let seed = setting("JAZZ_PROPERTY_SEED", 1);
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let operation = op();
+    let mut pair = Pair::<S>::create();
+    for n in 0..operations {
+        // Comparing everything after each operation is dear once much is stored.
+        if n % OPERATIONS_PER_STORE == 0 {
+            pair = Pair::create();
+        }
+        let op = operation.new_tree(&mut runner).expect("nothing is filtered").current();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| pair.run(&op))) {
+            eprintln!("JAZZ_PROPERTY_SEED={seed}: operation {n} failed: {op:?}");
+            resume_unwind(panic);
+        }
+    }
+}
+
+fn agree<S: Subject>(ops: &[support::ops::Op]) {
+    let mut pair = Pair::<S>::create();
+    for op in ops {
+        pair.run(op);
+    }
+}
+
+#[test]
+fn a_busy_store_agrees_with_the_model() {
+    long_run::<Busy>(1_500);
+}
+
+#[test]
+fn a_usual_store_agrees_with_the_model() {
+    long_run::<Usual>(1_500);
+}
+
+/// Two models agree whatever they do: this is about the operations, which must not fail by themselves.
+#[test]
+fn the_model_agrees_with_itself() {
+    long_run::<Model>(600);
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 32, max_shrink_iters: 5_000, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn a_busy_store_agrees_in_short(ops in prop::collection::vec(op(), 1..40)) {
+        agree::<Busy>(&ops);
+    }
+
+    #[test]
+    fn a_usual_store_agrees_in_short(ops in prop::collection::vec(op(), 1..40)) {
+        agree::<Usual>(&ops);
+    }
+}

@@ -1,0 +1,161 @@
+//! Shared by the tests over whole stores: the stores under test, and random operations on them.
+// Each test binary uses its part of this module, and `pub` is how its parts see each other.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod compare;
+pub mod ops;
+
+use jazz_storage_core::engine::EngineOptions;
+use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
+use jazz_storage_core::format::tx::Fields;
+use jazz_storage_core::store::bftree::{BfTreeStorage, StoreOptions};
+use jazz_storage_core::store::content::ContentStore;
+use jazz_storage_core::store::model::ModelStorage;
+use jazz_storage_core::store::traits::StorageBackend;
+
+/// A store that a test can close, open again and kill.
+pub trait Subject {
+    /// The store.
+    type Store: StorageBackend + ContentStore;
+    /// An empty store.
+    fn create() -> Self;
+    /// The store, open.
+    fn store(&self) -> &Self::Store;
+    /// Closes and opens it.
+    fn reopen(&mut self);
+    /// Opens what a killed process would have left.
+    fn kill(&mut self);
+    /// Does now what the store otherwise does in the background.
+    fn checkpoint(&mut self);
+}
+
+/// The model by itself. Against another model it tests the tests.
+#[derive(Debug, Default)]
+pub struct Model(ModelStorage);
+
+impl Subject for Model {
+    type Store = ModelStorage;
+
+    fn create() -> Self {
+        Self::default()
+    }
+
+    fn store(&self) -> &ModelStorage {
+        &self.0
+    }
+
+    fn reopen(&mut self) {
+        self.0 = self.0.clone();
+    }
+
+    fn kill(&mut self) {
+        self.reopen();
+    }
+
+    fn checkpoint(&mut self) {}
+}
+
+/// The real store in memory, which checkpoints every few operations, and seals segments and merges runs as often.
+pub struct Busy(Option<Real>);
+
+/// The real store in memory with its usual thresholds: it checkpoints when told to.
+pub struct Usual(Option<Real>);
+
+struct Real {
+    io: InMemoryFileIO,
+    options: StoreOptions,
+    store: BfTreeStorage<InMemoryFileIO>,
+}
+
+impl Real {
+    fn open(io: InMemoryFileIO, options: StoreOptions) -> Self {
+        let store = BfTreeStorage::open(io.clone(), options.clone()).expect("the store can be opened");
+        Self { io, options, store }
+    }
+
+    fn reopen(self) -> Self {
+        let Self { io, options, store } = self;
+        drop(store);
+        Self::open(io, options)
+    }
+
+    fn kill(self) -> Self {
+        // Nothing runs in the background but syncs, so between operations the files are what a killed process leaves.
+        let left = copy(&self.io);
+        Self::open(left, self.options)
+    }
+}
+
+/// The same files in another directory.
+pub fn copy(io: &InMemoryFileIO) -> InMemoryFileIO {
+    let copy = InMemoryFileIO::new();
+    copy.create_dir().unwrap();
+    for name in io.list().unwrap() {
+        let from = io.open(&name, OpenMode::Read).unwrap();
+        let mut bytes = vec![0; usize::try_from(from.len().unwrap()).unwrap()];
+        assert_eq!(from.read_at(&mut bytes, 0).unwrap(), bytes.len());
+        copy.open(&name, OpenMode::CreateNew).unwrap().write_at(&bytes, 0).unwrap();
+    }
+    copy
+}
+
+macro_rules! real_subject {
+    ($name:ident, $options:expr) => {
+        impl Subject for $name {
+            type Store = BfTreeStorage<InMemoryFileIO>;
+
+            fn create() -> Self {
+                Self(Some(Real::open(InMemoryFileIO::new(), $options)))
+            }
+
+            fn store(&self) -> &Self::Store {
+                &self.0.as_ref().expect("it is open").store
+            }
+
+            fn reopen(&mut self) {
+                self.0 = self.0.take().map(Real::reopen);
+            }
+
+            fn kill(&mut self) {
+                self.0 = self.0.take().map(Real::kill);
+            }
+
+            fn checkpoint(&mut self) {
+                self.store().checkpoint().expect("a checkpoint");
+            }
+        }
+    };
+}
+
+real_subject!(
+    Busy,
+    StoreOptions {
+        engine: EngineOptions {
+            checkpoint_rows: 6,
+            segment_bytes: 2048,
+            cache_bytes: 4096,
+            max_runs: 3,
+            background_sync: false,
+        },
+        ..StoreOptions::default()
+    }
+);
+real_subject!(Usual, StoreOptions::default());
+
+/// A private transaction with the given changes, told from others by its time.
+pub fn private_tx(made_at: u32, key_used: &str, changes: &str) -> Vec<u8> {
+    fields(Fields::Private {
+        sorted: true,
+        made_at: made_at.into(),
+        key_used: key_used.as_bytes(),
+        changes: changes.as_bytes(),
+        meta: None,
+    })
+}
+
+/// The bytes of a transaction.
+pub fn fields(fields: Fields<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    fields.append_to(&mut out).unwrap();
+    out
+}
