@@ -42,10 +42,10 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     }
 
     fn try_checkpoint(&self, log: &mut Log<F>) -> Result<()> {
-        if log.end > u64::from(SEGMENT_HEADER) {
+        if log.end > log.marked {
             self.rotate(log)?;
         }
-        if self.index().rows == 0 && log.sealed.is_empty() {
+        if log.sealed.is_empty() {
             return Ok(());
         }
         self.write_delta(log)?;
@@ -84,6 +84,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         log.sealed.push(SegmentEntry { id: log.active.id(), len: log.end });
         log.active = Arc::clone(&segment);
         log.end = bytes.len() as u64;
+        log.marked = log.end;
         log.next = lsn.next();
         self.syncer.switch(segment, log.end, lsn);
         self.count(|c| c.bytes_written += bytes.len() as u64);
@@ -113,6 +114,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         next.next_run = id.next();
         next.replay_from = log.active.id();
         next.replay_lsn = first_lsn(log)?;
+        next.replay_durable = log.marked;
         next.covalues = Ordinal(before.0 + created.len() as u64);
         manifest::publish(&*self.io, &mut next)?;
         log.manifest = next;

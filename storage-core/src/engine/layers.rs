@@ -36,6 +36,12 @@ impl<F: FileIO> Layers<F> {
         Ok(None)
     }
 
+    /// All rows of a key among the runs, newest first.
+    pub fn get_all(&self, key: &Key, cache: &BlockCache) -> Result<Vec<Value>> {
+        let rows = self.runs.iter().rev().map(|run| run.get(key, cache));
+        rows.filter_map(Result::transpose).collect()
+    }
+
     /// The rows of a group in each run that has any, newest run first.
     pub fn group(&self, group: Group, cache: &BlockCache, out: &mut Vec<Vec<Row>>) -> Result<()> {
         for run in self.runs.iter().rev() {

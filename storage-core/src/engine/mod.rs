@@ -158,6 +158,8 @@ struct Log<F: FileIO> {
     active: Arc<Segment<F>>,
     /// Where the next record goes.
     end: u64,
+    /// Up to where the manifest says the active segment is durable; 0 if it does not name that segment.
+    marked: u64,
     next: Lsn,
     /// Segments sealed since the last run.
     sealed: Vec<SegmentEntry>,
@@ -324,7 +326,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     }
 
     /// Ends the background thread, makes everything durable and writes the delta out, so that the next opening has
-    /// nothing to replay. The store stays readable; writes are refused.
+    /// nothing to replay, and the manifest vouches for all of the log. The store stays readable; writes are refused.
     pub fn close(&self) -> Result<()> {
         self.syncer.stop();
         let mut log = self.log();
@@ -332,7 +334,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             return Ok(());
         }
         self.syncer.flush()?;
-        if self.index().rows > 0 { self.checkpoint_log(&mut log) } else { Ok(()) }
+        if log.end > log.marked { self.checkpoint_log(&mut log) } else { Ok(()) }
     }
 }
 
@@ -366,6 +368,12 @@ impl<F: FileIO, S: Schema, D: Delta> Write<'_, F, S, D> {
             return Ok(None);
         }
         layers.get(key, &self.engine.cache)
+    }
+
+    /// All rows of a key among the runs, newest first.
+    pub fn run_rows(&self, key: &Key) -> Result<Vec<Value>> {
+        let layers = Arc::clone(&self.engine.index().layers);
+        layers.get_all(key, &self.engine.cache)
     }
 
     /// Reads records.

@@ -65,7 +65,9 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             .transpose()
             .map_err(|e| Error::from_io("starting the sync thread for", io.path().to_path_buf(), e))?;
         let created_before = manifest.covalues.0;
+        let marked = if active.id() == manifest.replay_from { manifest.replay_durable } else { 0 };
         let log = Log {
+            marked,
             active,
             end: replayed.end,
             next: replayed.next,
@@ -136,6 +138,7 @@ fn create<F: FileIO>(io: &Arc<F>, damaged_slot: Option<&str>) -> Result<Manifest
         hash_key: header.hash_key,
         replay_from: header.id,
         replay_lsn: header.first_lsn,
+        replay_durable: u64::from(SEGMENT_HEADER),
         covalues: Ordinal(0),
         next_run: RunId(1),
         runs: Vec::new(),
@@ -150,7 +153,7 @@ fn holds_records<F: FileIO>(segment: &Segment<F>) -> Result<bool> {
     if scanner.next()?.is_ok() {
         return Ok(true);
     }
-    Ok(scanner.resynchronise()?.is_some())
+    Ok(scanner.look_ahead()?.records > 0)
 }
 
 /// Removes runs that no manifest names: of checkpoints that did not complete, or merged away.
@@ -277,19 +280,19 @@ impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
                 }
                 Err(bad) => bad,
             };
-            let at_end = offset >= scanner.file_len();
-            if sealed {
-                // The records of a sealed segment end where the next one's begin; the caller compares the numbers.
-                if at_end || (bad == BadRecord::Blank && scanner.resynchronise()?.is_none()) {
-                    return Ok(offset);
-                }
+            let ahead = scanner.look_ahead()?;
+            // What the manifest, or a later record, says was durable here was not torn by a crash. The records of a
+            // sealed segment end where the next one's begin; the caller compares the numbers.
+            let durable = if segment.id() == self.manifest.replay_from { self.manifest.replay_durable } else { 0 };
+            let unexpected = if sealed {
+                !matches!(bad, BadRecord::Blank) && offset < scanner.file_len() || ahead.records > 0
+            } else {
+                durable > offset || (ahead.synced > offset && ahead.last > *next)
+            };
+            if unexpected {
                 return Err(segment.corrupt(offset, describe(bad)));
             }
-            if !at_end {
-                let later = scanner.resynchronise()?;
-                if later.is_some_and(|h| u64::from(h.synced) > offset && h.lsn > *next) {
-                    return Err(segment.corrupt(offset, describe(bad)));
-                }
+            if !sealed && offset < scanner.file_len() {
                 // A write that did not complete. Nothing after it was acknowledged as durable.
                 if bad != BadRecord::Blank {
                     self.discarded += scanner.file_len() - offset;

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::record::{self, BadRecord, RECORD_HEADER, RecordHeader};
-use crate::format::{Location, SegmentId};
+use crate::format::{Location, Lsn, SegmentId};
 use std::sync::{Arc, OnceLock};
 
 /// How much is read at a time when a segment is read through.
@@ -192,20 +192,36 @@ impl<'a, F: FileIO> Scanner<'a, F> {
         }))
     }
 
-    /// The first valid record after a bad one at the current offset: looks at every place where one could begin.
-    pub fn resynchronise(&mut self) -> Result<Option<RecordHeader>> {
+    /// What valid records there are after a bad one at the current offset: looks at every place where one could begin.
+    pub fn look_ahead(&mut self) -> Result<Ahead> {
         let step = u64::from(record::RECORD_ALIGN);
-        let mut offset = record::align(self.offset + step);
+        let mut ahead = Ahead::default();
+        let mut offset = record::align(self.offset + 1);
         while offset + u64::from(RECORD_HEADER) <= self.len {
             let (id, file_len) = (self.segment.id, self.len);
+            let mut next = offset + step;
             if let Ok(header) = RecordHeader::decode(self.fill(offset, RECORD_HEADER as usize)?) {
-                let len = u64::from(header.len());
-                if offset + len <= file_len && record::verify(self.fill(offset, len as usize)?, id).is_ok() {
-                    return Ok(Some(header));
+                let end = offset + u64::from(header.len());
+                if end <= file_len && record::verify(self.fill(offset, header.len() as usize)?, id).is_ok() {
+                    ahead.records += 1;
+                    ahead.last = ahead.last.max(header.lsn);
+                    ahead.synced = ahead.synced.max(u64::from(header.synced));
+                    next = record::align(end);
                 }
             }
-            offset += step;
+            offset = next;
         }
-        Ok(None)
+        Ok(ahead)
     }
+}
+
+/// The valid records after a bad one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ahead {
+    /// How many there are.
+    pub records: u64,
+    /// The highest number among them.
+    pub last: Lsn,
+    /// How much of the segment they say was durable when they were written.
+    pub synced: u64,
 }

@@ -44,6 +44,8 @@ pub struct Manifest {
     pub replay_from: SegmentId,
     /// The number of the first record there.
     pub replay_lsn: Lsn,
+    /// How many bytes of that segment were durable when the manifest was published.
+    pub replay_durable: u64,
     /// How many CoValues had been created before.
     pub covalues: Ordinal,
     /// The number of the next run.
@@ -74,6 +76,7 @@ impl Manifest {
         body.extend_from_slice(&self.hash_key.0);
         body.put_u32(self.replay_from.0);
         body.put_u64(self.replay_lsn.0);
+        body.put_u64(self.replay_durable);
         body.put_u64(self.covalues.0);
         body.put_u32(self.next_run.0);
         body.put_u32(self.runs.len() as u32);
@@ -117,7 +120,7 @@ impl Manifest {
         }
         let mut c = Cursor::new(body);
         let (store, hash_key) = (StoreId(c.array()?), HashKey(c.array()?));
-        let (replay_from, replay_lsn) = (SegmentId(c.u32()?), Lsn(c.u64()?));
+        let (replay_from, replay_lsn, replay_durable) = (SegmentId(c.u32()?), Lsn(c.u64()?), c.u64()?);
         let (covalues, next_run, count) = (Ordinal(c.u64()?), RunId(c.u32()?), c.u32()?);
         let mut runs = Vec::new();
         for _ in 0..count {
@@ -135,6 +138,7 @@ impl Manifest {
             hash_key,
             replay_from,
             replay_lsn,
+            replay_durable,
             covalues,
             next_run,
             runs,
@@ -155,6 +159,7 @@ mod tests {
             hash_key: HashKey([2; 16]),
             replay_from: SegmentId(3),
             replay_lsn: Lsn(4),
+            replay_durable: 64,
             covalues: Ordinal(6),
             next_run: RunId(7),
             runs: vec![RunEntry { id: RunId(2), file_len: 1_000, segments }],

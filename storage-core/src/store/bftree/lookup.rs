@@ -80,13 +80,11 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         let decode = |value| CoValueRow::decode(&value);
         let mut row = write.delta_row(&key).and_then(decode);
         if row.is_none_or(|row| row.created.is_none()) {
-            let older = write.run_row(&key)?.and_then(decode);
-            row = match (row, older) {
-                (Some(row), Some(older)) => {
-                    Some(CoValueRow { erased: row.erased || older.erased, created: row.created.or(older.created) })
-                }
-                (row, older) => row.or(older),
-            };
+            // Newer rows may only say that it was erased.
+            for older in write.run_rows(&key)?.into_iter().filter_map(decode) {
+                let erased = older.erased || row.is_some_and(|row| row.erased);
+                row = Some(CoValueRow { erased, created: row.and_then(|row| row.created).or(older.created) });
+            }
         }
         let Some((row, (_, location))) = row.and_then(|row| Some((row, row.created?))) else { return Ok(None) };
         if self.verified.get(&group).is_none() {

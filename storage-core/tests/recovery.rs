@@ -1,0 +1,368 @@
+//! Recovery: what a store holds after its process died at any moment, and what it says of damaged files.
+//!
+//! A crash is a copy of the files at that moment, opened as a new store. Bytes are then cut, zeroed or flipped in the
+//! copies.
+
+use jazz_storage_core::engine::delta::{BTreeDelta, BfTreeDelta, Delta};
+use jazz_storage_core::engine::{Durability, EngineOptions};
+use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
+use jazz_storage_core::format::record::{RecordHeader, SEGMENT_HEADER};
+use jazz_storage_core::format::tx::Fields;
+use jazz_storage_core::format::wire::{OwnedMessage, OwnedSession, decode_message};
+use jazz_storage_core::store::content::StoreStatus;
+use jazz_storage_core::store::rows::{CoValueId, PeerId, SyncStateUpdate};
+use jazz_storage_core::store::{BfTreeStorage, ContentStore, ModelStorage, StorageBackend, StoreOptions};
+use jazz_storage_core::{Error, Result};
+
+type Store<D = BfTreeDelta> = BfTreeStorage<InMemoryFileIO, D>;
+
+fn options(checkpoint_rows: u64, max_runs: usize) -> StoreOptions {
+    let engine = EngineOptions { checkpoint_rows, max_runs, background_sync: false, ..EngineOptions::default() };
+    StoreOptions { durability: Durability::Relaxed, engine }
+}
+
+fn open(io: &InMemoryFileIO) -> Result<Store> {
+    Store::open(io.clone(), options(1_000_000, 8))
+}
+
+fn read_file(io: &InMemoryFileIO, name: &str) -> Vec<u8> {
+    let handle = io.open(name, OpenMode::Read).unwrap();
+    let mut bytes = vec![0; handle.len().unwrap() as usize];
+    handle.read_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+fn write_file(io: &InMemoryFileIO, name: &str, bytes: &[u8]) {
+    if io.exists(name).unwrap() {
+        io.remove(name).unwrap();
+    }
+    io.open(name, OpenMode::CreateNew).unwrap().write_at(bytes, 0).unwrap();
+}
+
+/// The directory as a crash at this moment leaves it.
+fn crash(io: &InMemoryFileIO) -> InMemoryFileIO {
+    let copy = InMemoryFileIO::new();
+    copy.create_dir().unwrap();
+    for name in io.list().unwrap() {
+        write_file(&copy, &name, &read_file(io, &name));
+    }
+    copy
+}
+
+fn message(id: usize, session: usize, after: u32, count: u32) -> Vec<u8> {
+    let tx = |n: u32| {
+        let changes = format!("[\"{id} {session} {n}\"]");
+        let mut tx = Vec::new();
+        Fields::Trusting { sorted: true, made_at: f64::from(n), changes: changes.as_bytes(), meta: None }
+            .append_to(&mut tx)
+            .unwrap();
+        tx
+    };
+    OwnedMessage {
+        id: format!("co_z{id}").into_bytes(),
+        header: Some(format!("{{\"n\":{id}}}").into_bytes()),
+        delete_is_valid: false,
+        chunk_threshold: 100.0,
+        sessions: vec![OwnedSession {
+            session: format!("co_zMe_session_z{session}{}", if session == 9 { "$" } else { "" }).into_bytes(),
+            after,
+            last_signature: format!("signature_z{id}/{session}/{}", after + count).into_bytes(),
+            txs: (after..after + count).map(tx).collect(),
+        }],
+    }
+    .encode()
+    .unwrap()
+}
+
+fn store(storage: &impl ContentStore, bytes: &[u8]) {
+    let outcome = storage.store(&decode_message(bytes).unwrap()).unwrap();
+    assert_eq!(outcome.status, StoreStatus::Stored);
+}
+
+/// Everything a store says of its content, in comparable form.
+fn contents<S: StorageBackend + ContentStore>(storage: &S) -> Vec<String> {
+    let mut out = vec![format!("{:?} {:?}", storage.unsynced_ids().unwrap(), storage.pending_deletions().unwrap())];
+    for id in storage.covalue_ids(u32::MAX, 0).unwrap() {
+        let row = storage.get_covalue(&id).unwrap().unwrap();
+        let state = storage.get_known_state(&id).unwrap().unwrap();
+        out.push(format!("{id:?} {:?} {:?}", String::from_utf8_lossy(&row.header), state.sessions));
+        for session in storage.get_covalue_sessions(row.row_id).unwrap() {
+            let txs = storage.get_new_transactions_in_session(session.row_id, 0, u32::MAX).unwrap();
+            let signatures = storage.get_signatures(session.row_id, 0).unwrap();
+            out.push(format!("{:?} {:?} {txs:?} {signatures:?}", session.session_id, session.last_signature));
+        }
+    }
+    out
+}
+
+/// Compares contents line by line, so that a failure shows the first difference only.
+fn assert_same(got: &[String], expected: &[String], context: &str) {
+    for (got, expected) in got.iter().zip(expected) {
+        assert_eq!(got, expected, "{context}");
+    }
+    assert_eq!(got.get(expected.len()..), Some(&[][..]), "{context}");
+}
+
+/// A workload with every kind of record, step by step.
+fn step<S: StorageBackend + ContentStore>(storage: &S, n: usize) {
+    let (id, session) = (n % 7, n % 3);
+    let key = CoValueId::new(format!("co_z{id}"));
+    match n % 11 {
+        9 => {
+            let updates = [SyncStateUpdate { id: key, peer: PeerId::from("peer"), synced: n % 2 == 0 }];
+            storage.track_sync_state(&updates).unwrap();
+        }
+        10 => {
+            storage.erase_covalue_but_keep_tombstone(&key).unwrap();
+        }
+        _ => {
+            let state = storage.get_known_state(&key).unwrap();
+            let name = format!("co_zMe_session_z{session}");
+            let after = state
+                .and_then(|s| s.sessions.into_iter().find(|(id, _)| id.as_bytes() == name.as_bytes()))
+                .map_or(0, |(_, count)| count);
+            store(storage, &message(id, session, after, 1 + n as u32 % 4));
+        }
+    }
+}
+
+#[test]
+fn a_crash_after_any_step_loses_nothing_and_the_store_goes_on() {
+    fn run<D: Delta>(options: &StoreOptions) {
+        let (io, model) = (InMemoryFileIO::new(), ModelStorage::new());
+        let storage = Store::<D>::open(io.clone(), options.clone()).unwrap();
+        for n in 0..220 {
+            step(&storage, n);
+            step(&model, n);
+            let crashed = crash(&io);
+            let reopened = Store::<D>::open(crashed.clone(), options.clone()).unwrap();
+            assert_same(&contents(&reopened), &contents(&model), &format!("after step {n}"));
+            if n % 20 == 0 {
+                let further = model.clone();
+                for n in n + 1..n + 15 {
+                    step(&reopened, n);
+                    step(&further, n);
+                }
+                drop(reopened);
+                let again = Store::<D>::open(crashed, options.clone()).unwrap();
+                assert_same(&contents(&again), &contents(&further), &format!("going on after step {n}"));
+            }
+        }
+    }
+    for (rows, runs) in [(1_000_000, 8), (12, 100), (12, 2)] {
+        run::<BfTreeDelta>(&options(rows, runs));
+        run::<BTreeDelta>(&options(rows, runs));
+    }
+}
+
+#[test]
+fn a_write_torn_anywhere_is_as_if_it_had_not_begun() {
+    let io = InMemoryFileIO::new();
+    let storage = open(&io).unwrap();
+    store(&storage, &message(1, 1, 0, 2));
+    let (before, name) = (contents(&storage), "segment-00000001.log");
+    let end = read_file(&io, name).len();
+    store(&storage, &message(1, 1, 2, 3));
+    let whole = read_file(&io, name);
+    let cases = (end..whole.len()).flat_map(|cut| {
+        let (mut zeroed, mut garbage) = (whole.clone(), whole.clone());
+        zeroed[cut..].fill(0);
+        garbage[cut..].fill(0xa5);
+        [whole[..cut].to_vec(), zeroed, garbage]
+    });
+    let intact = contents(&storage);
+    for (n, bytes) in cases.enumerate() {
+        let copy = crash(&io);
+        write_file(&copy, name, &bytes);
+        let reopened = open(&copy).unwrap();
+        let got = contents(&reopened);
+        // Padding after the record may be torn without harm.
+        let only_padding = bytes.len() >= whole.len() && record_end(&whole, end) <= first_difference(&bytes, &whole);
+        let only_padding = only_padding || (bytes.len() < whole.len() && bytes.len() >= record_end(&whole, end));
+        assert_eq!(got, if only_padding { intact.clone() } else { before.clone() }, "case {n}");
+        if !only_padding {
+            store(&reopened, &message(1, 1, 2, 1));
+            store(&reopened, &message(2, 1, 0, 1));
+            let expected = contents(&reopened);
+            drop(reopened);
+            assert_eq!(contents(&open(&copy).unwrap()), expected, "case {n}, going on");
+        }
+    }
+}
+
+fn record_end(bytes: &[u8], at: usize) -> usize {
+    at + RecordHeader::decode(&bytes[at..]).unwrap().len() as usize
+}
+
+fn first_difference(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).position(|(a, b)| a != b).unwrap_or(a.len())
+}
+
+fn corrupt(result: Result<impl Sized>) -> (String, u64) {
+    match result.err() {
+        Some(Error::Corrupt { path, offset, .. }) => {
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), offset)
+        }
+        other => panic!("expected damage to be reported, got {other:?}"),
+    }
+}
+
+#[test]
+fn damage_before_a_place_known_to_be_durable_is_reported_not_cut_away() {
+    let io = InMemoryFileIO::new();
+    let storage = open(&io).unwrap();
+    let name = "segment-00000001.log";
+    store(&storage, &message(1, 1, 0, 2));
+    let second = read_file(&io, name).len();
+    store(&storage, &message(1, 1, 2, 1));
+    storage.flush().unwrap();
+    store(&storage, &message(1, 1, 3, 1));
+    let bytes = read_file(&io, name);
+    for offset in SEGMENT_HEADER as usize..record_end(&bytes, second) {
+        let copy = crash(&io);
+        let mut bad = bytes.clone();
+        bad[offset] ^= 0x20;
+        write_file(&copy, name, &bad);
+        let first_end = record_end(&bytes, SEGMENT_HEADER as usize);
+        if (first_end..second).contains(&offset) {
+            open(&copy).unwrap();
+            continue;
+        }
+        let at = if offset < second { SEGMENT_HEADER as usize } else { second };
+        assert_eq!(corrupt(open(&copy)), (name.to_owned(), at as u64), "byte {offset}");
+        assert_eq!(read_file(&copy, name), bad, "a damaged file is left as it is");
+    }
+}
+
+/// A store with two runs, one of them owning two segments' worth of records, and an active segment with records.
+fn with_runs() -> (InMemoryFileIO, Store, Vec<String>) {
+    let io = InMemoryFileIO::new();
+    let storage = open(&io).unwrap();
+    for n in 0..60 {
+        step(&storage, n);
+        if n == 20 || n == 40 {
+            storage.checkpoint().unwrap();
+        }
+    }
+    let expected = contents(&storage);
+    (io, storage, expected)
+}
+
+#[test]
+fn the_older_manifest_slot_serves_if_the_newer_one_is_lost_or_damaged() {
+    let (io, _storage, expected) = with_runs();
+    for newest in ["MANIFEST-0", "MANIFEST-1"] {
+        let whole = read_file(&io, newest);
+        for cut in 0..whole.len() {
+            let copy = crash(&io);
+            write_file(&copy, newest, &whole[..cut]);
+            assert_same(&contents(&open(&copy).unwrap()), &expected, &format!("{newest} cut at {cut}"));
+        }
+        let copy = crash(&io);
+        copy.remove(newest).unwrap();
+        assert_same(&contents(&open(&copy).unwrap()), &expected, &format!("{newest} removed"));
+    }
+    let copy = crash(&io);
+    copy.remove("MANIFEST-0").unwrap();
+    copy.remove("MANIFEST-1").unwrap();
+    assert_eq!(corrupt(open(&copy)).0, "MANIFEST-0");
+    write_file(&copy, "MANIFEST-1", b"not a manifest");
+    assert_eq!(corrupt(open(&copy)).0, "MANIFEST-1");
+}
+
+#[test]
+fn any_flipped_byte_is_reported_or_harmless_and_never_gives_wrong_data() {
+    let (io, storage, expected) = with_runs();
+    drop(storage);
+    let names: Vec<_> = io.list().unwrap().into_iter().filter(|n| n != "LOCK" && n != "OWNER").collect();
+    assert!(names.iter().filter(|n| n.starts_with("run-")).count() >= 3);
+    let (mut reported, mut harmless) = (0, 0);
+    for name in names {
+        let whole = read_file(&io, &name);
+        // Every byte of small files, a spread of those of large ones.
+        for at in (0..whole.len()).step_by((whole.len() / 600).max(1)) {
+            let copy = crash(&io);
+            let mut bad = whole.clone();
+            bad[at] ^= 1 << (at % 8);
+            write_file(&copy, &name, &bad);
+            let got = open(&copy).and_then(|storage| {
+                let ids = storage.covalue_ids(u32::MAX, 0)?;
+                for id in &ids {
+                    storage.load(id.as_bytes(), u64::MAX)?;
+                }
+                Ok(storage)
+            });
+            match got {
+                Ok(storage) => {
+                    assert_same(&contents(&storage), &expected, &format!("{name} byte {at}"));
+                    harmless += 1;
+                }
+                Err(e) => {
+                    assert!(matches!(e, Error::Corrupt { .. }), "{name} byte {at}: {e}");
+                    reported += 1;
+                }
+            }
+        }
+    }
+    assert!(reported > 500 && harmless > 0, "{reported} reported, {harmless} harmless");
+}
+
+#[test]
+fn missing_files_are_reported() {
+    let (io, storage, _) = with_runs();
+    drop(storage);
+    for name in io.list().unwrap() {
+        if !name.starts_with("run-") && !name.starts_with("segment-") {
+            continue;
+        }
+        let copy = crash(&io);
+        copy.remove(&name).unwrap();
+        let got = open(&copy).and_then(|storage| {
+            let ids = storage.covalue_ids(u32::MAX, 0)?;
+            ids.iter().try_for_each(|id| storage.load(id.as_bytes(), u64::MAX).map(|_| ()))
+        });
+        assert!(got.is_err(), "{name} is missing and nobody noticed");
+    }
+}
+
+#[test]
+fn a_later_format_version_is_refused_with_both_versions() {
+    let (io, storage, _) = with_runs();
+    drop(storage);
+    for slot in ["MANIFEST-0", "MANIFEST-1"] {
+        let copy = crash(&io);
+        let mut bytes = read_file(&copy, slot);
+        bytes[8..12].copy_from_slice(&7u32.to_le_bytes());
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..24]), &bytes[28..]);
+        bytes[24..28].copy_from_slice(&crc.to_le_bytes());
+        write_file(&copy, slot, &bytes);
+        match open(&copy).err() {
+            Some(Error::NewerFormat { found: 7, supported: 1, path }) => assert!(path.ends_with(slot)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_creation_is_begun_anew() {
+    let io = InMemoryFileIO::new();
+    drop(open(&io).unwrap());
+    let whole = read_file(&io, "MANIFEST-1");
+    for cut in [0, 1, 28, whole.len() - 1] {
+        let copy = crash(&io);
+        write_file(&copy, "MANIFEST-1", &whole[..cut]);
+        let storage = open(&copy).unwrap();
+        store(&storage, &message(1, 1, 0, 1));
+        drop(storage);
+        assert_eq!(open(&copy).unwrap().covalue_count().unwrap(), 1);
+    }
+}
+
+#[test]
+fn a_second_opening_is_refused_while_the_first_lives() {
+    let io = InMemoryFileIO::new();
+    let storage = open(&io).unwrap();
+    assert!(matches!(open(&io).err(), Some(Error::Locked { .. })));
+    drop(storage);
+    open(&io).unwrap();
+}
