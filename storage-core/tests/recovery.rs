@@ -3,6 +3,8 @@
 //! A crash is a copy of the files at that moment, opened as a new store. Bytes are then cut, zeroed or flipped in the
 //! copies.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use jazz_storage_core::engine::delta::{BTreeDelta, BfTreeDelta, Delta};
 use jazz_storage_core::engine::{Durability, EngineOptions};
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
@@ -17,7 +19,8 @@ use jazz_storage_core::{Error, Result};
 type Store<D = BfTreeDelta> = BfTreeStorage<InMemoryFileIO, D>;
 
 fn options(checkpoint_rows: u64, max_runs: usize) -> StoreOptions {
-    let engine = EngineOptions { checkpoint_rows, max_runs, background_sync: false, ..EngineOptions::default() };
+    let engine =
+        EngineOptions { checkpoint_rows, max_runs, background_sync: false, ..EngineOptions::default() };
     StoreOptions { durability: Durability::Relaxed, engine }
 }
 
@@ -81,7 +84,8 @@ fn store(storage: &impl ContentStore, bytes: &[u8]) {
 
 /// Everything a store says of its content, in comparable form.
 fn contents<S: StorageBackend + ContentStore>(storage: &S) -> Vec<String> {
-    let mut out = vec![format!("{:?} {:?}", storage.unsynced_ids().unwrap(), storage.pending_deletions().unwrap())];
+    let mut out =
+        vec![format!("{:?} {:?}", storage.unsynced_ids().unwrap(), storage.pending_deletions().unwrap())];
     for id in storage.covalue_ids(u32::MAX, 0).unwrap() {
         let row = storage.get_covalue(&id).unwrap().unwrap();
         let state = storage.get_known_state(&id).unwrap().unwrap();
@@ -109,7 +113,8 @@ fn step<S: StorageBackend + ContentStore>(storage: &S, n: usize) {
     let key = CoValueId::new(format!("co_z{id}"));
     match n % 11 {
         9 => {
-            let updates = [SyncStateUpdate { id: key, peer: PeerId::from("peer"), synced: n % 2 == 0 }];
+            let updates =
+                [SyncStateUpdate { id: key, peer: PeerId::from("peer"), synced: n.is_multiple_of(2) }];
             storage.track_sync_state(&updates).unwrap();
         }
         10 => {
@@ -177,8 +182,10 @@ fn a_write_torn_anywhere_is_as_if_it_had_not_begun() {
         let reopened = open(&copy).unwrap();
         let got = contents(&reopened);
         // Padding after the record may be torn without harm.
-        let only_padding = bytes.len() >= whole.len() && record_end(&whole, end) <= first_difference(&bytes, &whole);
-        let only_padding = only_padding || (bytes.len() < whole.len() && bytes.len() >= record_end(&whole, end));
+        let only_padding =
+            bytes.len() >= whole.len() && record_end(&whole, end) <= first_difference(&bytes, &whole);
+        let only_padding =
+            only_padding || (bytes.len() < whole.len() && bytes.len() >= record_end(&whole, end));
         assert_eq!(got, if only_padding { intact.clone() } else { before.clone() }, "case {n}");
         if !only_padding {
             store(&reopened, &message(1, 1, 2, 1));
@@ -191,7 +198,7 @@ fn a_write_torn_anywhere_is_as_if_it_had_not_begun() {
 }
 
 fn record_end(bytes: &[u8], at: usize) -> usize {
-    at + RecordHeader::decode(&bytes[at..]).unwrap().len() as usize
+    at + RecordHeader::decode(&bytes[at..]).unwrap().record_len() as usize
 }
 
 fn first_difference(a: &[u8], b: &[u8]) -> usize {

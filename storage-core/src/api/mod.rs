@@ -222,7 +222,8 @@ impl NativeStorage {
         let timing = LockTiming { now, ttl, interval };
         let outcome =
             self.backing()?.try_acquire_lock(checked(peer, "peer id")?, &session_id(session)?, timing)?;
-        let refused = |reason| LockResult { acquired: false, reason: Some(reason), last_processed_offset: 0.0 };
+        let refused =
+            |reason| LockResult { acquired: false, reason: Some(reason), last_processed_offset: 0.0 };
         Ok(match outcome {
             LockOutcome::Acquired { last_processed_offset } => {
                 LockResult { acquired: true, reason: None, last_processed_offset }
@@ -250,7 +251,12 @@ impl NativeStorage {
     /// Counters and sizes at this moment.
     pub fn stats(&self) -> Result<StorageStats> {
         let backing = self.backing()?;
-        StorageStats::new(&self.handle.options, backing.durability(), backing.covalue_count()?, backing.stats()?)
+        StorageStats::new(
+            &self.handle.options,
+            backing.durability(),
+            backing.covalue_count()?,
+            backing.stats()?,
+        )
     }
 
     /// Makes everything durable and lets go of the store: when the last handle on the path in this process does, other

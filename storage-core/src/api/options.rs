@@ -55,9 +55,10 @@ const GIB: u64 = 1 << 30;
 
 fn in_range(option: &'static str, value: Option<u64>, low: u64, high: u64) -> Result<()> {
     match value {
-        Some(value) if value < low || value > high => {
-            Err(Error::InvalidOption { option, detail: format!("{value} is not between {low} and {high} bytes") })
-        }
+        Some(value) if value < low || value > high => Err(Error::InvalidOption {
+            option,
+            detail: format!("{value} is not between {low} and {high} bytes"),
+        }),
         _ => Ok(()),
     }
 }
@@ -68,9 +69,13 @@ impl OpenOptions {
         let invalid = |detail: &str| Err(Error::InvalidOption { option: "path", detail: detail.to_owned() });
         match (&self.path, self.durability) {
             (None, Durability::Memory) => {}
-            (Some(_), Durability::Memory) => return invalid("a store with durability \"memory\" has no path"),
+            (Some(_), Durability::Memory) => {
+                return invalid("a store with durability \"memory\" has no path");
+            }
             (None, _) => return invalid("missing: give the directory of the store"),
-            (Some(path), _) if path.is_empty() => return invalid("is empty: give the directory of the store"),
+            (Some(path), _) if path.is_empty() => {
+                return invalid("is empty: give the directory of the store");
+            }
             (Some(path), _) if path.contains('\0') => return invalid("contains a NUL character"),
             (Some(_), _) => {}
         }
@@ -162,7 +167,8 @@ impl StorageStats {
         covalues: u64,
         stats: EngineStats,
     ) -> Result<Self> {
-        let small = |n: u64| u32::try_from(n).map_err(|_| Error::Internal(format!("{n} does not fit into 32 bits")));
+        let small =
+            |n: u64| u32::try_from(n).map_err(|_| Error::Internal(format!("{n} does not fit into 32 bits")));
         Ok(Self {
             path: options.path.clone(),
             durability: durability.into(),

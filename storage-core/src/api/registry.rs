@@ -9,7 +9,7 @@ use crate::error::{Error, LockHolder, Result};
 use crate::file::{FileIO, InMemoryFileIO, StdFileIO};
 use crate::store::BfTreeStorage;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ static STORES: LazyLock<Mutex<HashMap<PathBuf, Entry>>> = LazyLock::new(Mutex::d
 const OWN_LOCK_WAIT: Duration = Duration::from_millis(5);
 const OWN_LOCK_TRIES: u32 = 400;
 
-fn entry(path: &PathBuf) -> Entry {
+fn entry(path: &Path) -> Entry {
     let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(stores.entry(path.clone()).or_default())
+    Arc::clone(stores.entry(path.to_path_buf()).or_default())
 }
 
 /// The directory of a store by its real path; it is created if absent.

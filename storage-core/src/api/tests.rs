@@ -1,6 +1,8 @@
 use super::*;
 use crate::format::tx::Fields;
-use crate::format::wire::{OwnedMessage, OwnedSession, StoreStatus, decode_answers, decode_ids, decode_loaded, decode_outcome};
+use crate::format::wire::{
+    OwnedMessage, OwnedSession, StoreStatus, decode_answers, decode_ids, decode_loaded, decode_outcome,
+};
 
 fn options(path: &std::path::Path) -> OpenOptions {
     OpenOptions { path: Some(path.to_str().unwrap().to_owned()), ..OpenOptions::default() }
@@ -126,11 +128,17 @@ fn bad_input_is_a_typed_error_and_changes_nothing() {
 
 #[test]
 fn submitted_operations_keep_their_order_and_report_their_results() {
-    let storage = NativeStorage::open(OpenOptions { durability: Durability::Memory, ..OpenOptions::default() }).unwrap();
+    let storage =
+        NativeStorage::open(OpenOptions { durability: Durability::Memory, ..OpenOptions::default() })
+            .unwrap();
     let (sender, results) = std::sync::mpsc::channel();
     for n in 0..50 {
         let (sender, bytes) = (sender.clone(), message("co_zA", "s", n, &["[]"]));
-        storage.submit(Lane::Write, move |s| s.store(&bytes), move |r| sender.send(r.map(|o| (n, o.is_none()))).unwrap());
+        storage.submit(
+            Lane::Write,
+            move |s| s.store(&bytes),
+            move |r| sender.send(r.map(|o| (n, o.is_none()))).unwrap(),
+        );
     }
     let got: Vec<_> = results.iter().take(50).map(Result::unwrap).collect();
     assert_eq!(got, (0..50).map(|n| (n, true)).collect::<Vec<_>>());

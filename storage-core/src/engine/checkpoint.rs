@@ -249,7 +249,7 @@ struct Peek<F: FileIO> {
 
 impl<F: FileIO> Peek<F> {
     fn new(mut scan: RunScan<F>) -> Result<Self> {
-        let head = scan.next()?;
+        let head = scan.advance()?;
         Ok(Self { scan, head })
     }
 
@@ -258,9 +258,8 @@ impl<F: FileIO> Peek<F> {
         let mut rows = Vec::new();
         while let Some(row) = self.head.filter(|(key, _)| key.group() == group) {
             rows.push(row);
-            self.head = self.scan.next()?;
+            self.head = self.scan.advance()?;
         }
         Ok(rows)
     }
 }
-

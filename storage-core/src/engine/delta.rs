@@ -46,7 +46,8 @@ impl BfTreeDelta {
         let mut buffer = [0u8; ROW_BYTES];
         while let Some(lengths) = scan.next(&mut buffer) {
             let row = buffer.split_first_chunk::<KEY_LEN>().and_then(|(key, value)| {
-                (lengths == (KEY_LEN, VALUE_LEN)).then(|| value.first_chunk::<VALUE_LEN>().map(|v| (Key(*key), *v)))?
+                (lengths == (KEY_LEN, VALUE_LEN))
+                    .then(|| value.first_chunk::<VALUE_LEN>().map(|v| (Key(*key), *v)))?
             });
             out.push(row.ok_or_else(|| Error::Internal(format!("bf-tree gave a row of {lengths:?} bytes")))?);
         }

@@ -55,9 +55,9 @@ impl<F: FileIO> Layers<F> {
     }
 
     fn segment(&self, id: SegmentId) -> Result<&Arc<Segment<F>>> {
-        self.segments
-            .get(&id)
-            .ok_or_else(|| Error::Internal(format!("the index names {}, which is not part of the store", id.file_name())))
+        self.segments.get(&id).ok_or_else(|| {
+            Error::Internal(format!("the index names {}, which is not part of the store", id.file_name()))
+        })
     }
 
     /// The records at these locations, in the same order. Neighbours are read together.
@@ -72,7 +72,9 @@ impl<F: FileIO> Layers<F> {
         let mut places = order.into_iter();
         for batch in sorted.chunk_by(|a, b| a.segment == b.segment) {
             let Some(first) = batch.first() else { continue };
-            for (record, place) in read_records(self.segment(first.segment)?, batch)?.into_iter().zip(&mut places) {
+            for (record, place) in
+                read_records(self.segment(first.segment)?, batch)?.into_iter().zip(&mut places)
+            {
                 if let Some(slot) = out.get_mut(place) {
                     *slot = Some(record);
                 }

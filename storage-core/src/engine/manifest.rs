@@ -28,7 +28,9 @@ pub fn load<F: FileIO>(io: &F) -> Result<Found> {
         let got = handle.read_at(&mut bytes, 0)?;
         bytes.truncate(got);
         match Manifest::decode(&bytes) {
-            Ok(manifest) if best.as_ref().is_none_or(|b| b.generation < manifest.generation) => best = Some(manifest),
+            Ok(manifest) if best.as_ref().is_none_or(|b| b.generation < manifest.generation) => {
+                best = Some(manifest)
+            }
             Ok(_) => {}
             Err(BadManifest::Newer(found)) => {
                 let path = io.path().join(slot);

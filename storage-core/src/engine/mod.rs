@@ -142,6 +142,9 @@ impl<D: Delta> IndexWriter<'_, D> {
     }
 }
 
+/// The rows of a group in each layer, newest first, and the layers they belong to.
+pub type GroupRows<F> = (Vec<Vec<Row>>, Arc<Layers<F>>);
+
 /// What readers see.
 struct Index<F: FileIO, D: Delta> {
     delta: D,
@@ -248,7 +251,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     }
 
     /// The rows of a group in each layer, newest first, and the layers, as one consistent state.
-    pub fn group(&self, group: Group) -> Result<(Vec<Vec<Row>>, Arc<Layers<F>>)> {
+    pub fn group(&self, group: Group) -> Result<GroupRows<F>> {
         let mut out = Vec::new();
         let layers = {
             let index = self.index();

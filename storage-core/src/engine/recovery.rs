@@ -15,7 +15,8 @@ use super::run::{RunFile, block_cache};
 use super::segment::{Scanner, Segment, describe};
 use super::sync::Syncer;
 use super::{
-    Applied, ApplyError, Engine, EngineOptions, EngineStats, Index, IndexWriter, Log, MakeSchema, Schema, is_store_file,
+    Applied, ApplyError, Engine, EngineOptions, EngineStats, Index, IndexWriter, Log, MakeSchema, Schema,
+    is_store_file,
 };
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO};
@@ -48,7 +49,8 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         let delta = D::create()?;
         let (mut rows, mut created) = (0, Vec::new());
         let writer = IndexWriter { delta: &delta, rows: &mut rows, created: &mut created };
-        let replayed = Replay { io: &io, manifest: &manifest, schema: &schema, writer, discarded: 0 }.run()?;
+        let replayed =
+            Replay { io: &io, manifest: &manifest, schema: &schema, writer, discarded: 0 }.run()?;
         layers.segments.extend(replayed.segments.iter().map(|s| (s.id(), Arc::clone(s))));
         remove_leftovers(&*io, &manifest, &layers)?;
         let latch = Arc::new(Latch::default());
@@ -88,7 +90,11 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             latch,
             syncer,
             background,
-            counters: Mutex::new(EngineStats { replayed: replayed.records, discarded: replayed.discarded, ..EngineStats::default() }),
+            counters: Mutex::new(EngineStats {
+                replayed: replayed.records,
+                discarded: replayed.discarded,
+                ..EngineStats::default()
+            }),
             options,
             _lock: lock,
         })
@@ -150,7 +156,7 @@ fn create<F: FileIO>(io: &Arc<F>, damaged_slot: Option<&str>) -> Result<Manifest
 /// Whether a segment holds at least one valid record, whatever its header says.
 fn holds_records<F: FileIO>(segment: &Segment<F>) -> Result<bool> {
     let mut scanner = Scanner::new(segment, u64::from(SEGMENT_HEADER))?;
-    if scanner.next()?.is_ok() {
+    if scanner.advance()?.is_ok() {
         return Ok(true);
     }
     Ok(scanner.look_ahead()?.records > 0)
@@ -159,7 +165,8 @@ fn holds_records<F: FileIO>(segment: &Segment<F>) -> Result<bool> {
 /// Removes runs that no manifest names: of checkpoints that did not complete, or merged away.
 fn remove_leftovers<F: FileIO>(io: &F, manifest: &Manifest, layers: &Layers<F>) -> Result<()> {
     for name in io.list()? {
-        let unnamed_run = RunId::from_file_name(&name).is_some_and(|id| manifest.runs.iter().all(|r| r.id != id));
+        let unnamed_run =
+            RunId::from_file_name(&name).is_some_and(|id| manifest.runs.iter().all(|r| r.id != id));
         let unnamed_segment = SegmentId::from_file_name(&name)
             .is_some_and(|id| id < manifest.replay_from && !layers.segments.contains_key(&id));
         if unnamed_run || unnamed_segment {
@@ -209,7 +216,8 @@ impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
                 return Ok(Replayed { segments, sealed, active, end, next, records, discarded });
             };
             if header.first_lsn != next {
-                let detail = format!("records {} to {} are missing", next.0, header.first_lsn.0.saturating_sub(1));
+                let detail =
+                    format!("records {} to {} are missing", next.0, header.first_lsn.0.saturating_sub(1));
                 return Err(active.corrupt(end, detail));
             }
             sealed.push(SegmentEntry { id: active.id(), len: end });
@@ -234,7 +242,9 @@ impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
         let got = segment.handle()?.read_at(&mut bytes, 0)?;
         bytes.truncate(got);
         match SegmentHeader::decode(&bytes) {
-            Ok(header) if header.id == id && header.store == self.manifest.store => Ok(Some((segment, header))),
+            Ok(header) if header.id == id && header.store == self.manifest.store => {
+                Ok(Some((segment, header)))
+            }
             Ok(_) => Err(segment.corrupt(0, "the segment belongs to another store")),
             Err(BadHeader::Newer(found)) => {
                 let path = self.io.path().join(id.file_name());
@@ -262,13 +272,19 @@ impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
         let mut scanner = Scanner::new(segment, u64::from(SEGMENT_HEADER))?;
         loop {
             let offset = scanner.offset();
-            let bad = match scanner.next()? {
+            let bad = match scanner.advance()? {
                 Ok(record) if record.header.lsn == *next => {
-                    let applied =
-                        Applied { lsn: *next, kind: record.header.kind, location: record.location, body: record.body };
+                    let applied = Applied {
+                        lsn: *next,
+                        kind: record.header.kind,
+                        location: record.location,
+                        body: record.body,
+                    };
                     self.schema.apply(applied, &mut self.writer).map_err(|e| match e {
                         ApplyError::Index(e) => e,
-                        ApplyError::Record(_) => segment.corrupt(offset, "the record is not one of this version's"),
+                        ApplyError::Record(_) => {
+                            segment.corrupt(offset, "the record is not one of this version's")
+                        }
                     })?;
                     *next = next.next();
                     *records += 1;
@@ -283,7 +299,8 @@ impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
             let ahead = scanner.look_ahead()?;
             // What the manifest, or a later record, says was durable here was not torn by a crash. The records of a
             // sealed segment end where the next one's begin; the caller compares the numbers.
-            let durable = if segment.id() == self.manifest.replay_from { self.manifest.replay_durable } else { 0 };
+            let durable =
+                if segment.id() == self.manifest.replay_from { self.manifest.replay_durable } else { 0 };
             let unexpected = if sealed {
                 !matches!(bad, BadRecord::Blank) && offset < scanner.file_len() || ahead.records > 0
             } else {

@@ -57,10 +57,10 @@ impl<F: FileIO> RunFile<F> {
             detail: detail.to_owned(),
         };
         let actual = handle.len()?;
-        let footer_at = file_len
-            .checked_sub(FOOTER_LEN as u64)
-            .filter(|_| actual == file_len)
-            .ok_or_else(|| corrupt(0, &format!("the file has {actual} bytes, the manifest says {file_len}")))?;
+        let footer_at =
+            file_len.checked_sub(FOOTER_LEN as u64).filter(|_| actual == file_len).ok_or_else(|| {
+                corrupt(0, &format!("the file has {actual} bytes, the manifest says {file_len}"))
+            })?;
         let read = |offset: u64, len: u64| -> Result<Vec<u8>> {
             let mut buffer = vec![0; len as usize];
             let got = handle.read_at(&mut buffer, offset)?;
@@ -70,10 +70,12 @@ impl<F: FileIO> RunFile<F> {
         let footer = Footer::decode(&read(footer_at, FOOTER_LEN as u64)?)
             .filter(|f| f.id == id && f.store == store && f.footer_offset == footer_at)
             .ok_or_else(|| corrupt(footer_at, "the footer is invalid"))?;
-        let blocks = run::decode_block_index(&read(footer.index_offset, footer.filter_offset - footer.index_offset)?)
-            .ok_or_else(|| corrupt(footer.index_offset, "the block index does not have its checksum"))?;
-        let filter = Filter::decode(&read(footer.filter_offset, footer.footer_offset - footer.filter_offset)?)
-            .ok_or_else(|| corrupt(footer.filter_offset, "the filter does not have its checksum"))?;
+        let blocks =
+            run::decode_block_index(&read(footer.index_offset, footer.filter_offset - footer.index_offset)?)
+                .ok_or_else(|| corrupt(footer.index_offset, "the block index does not have its checksum"))?;
+        let filter =
+            Filter::decode(&read(footer.filter_offset, footer.footer_offset - footer.filter_offset)?)
+                .ok_or_else(|| corrupt(footer.filter_offset, "the filter does not have its checksum"))?;
         Ok(Self { handle, path, footer, file_len, blocks, filter })
     }
 
@@ -117,7 +119,8 @@ impl<F: FileIO> RunFile<F> {
             return Ok(block);
         }
         let bytes: Arc<[u8]> = self.read(entry.offset, u64::from(entry.len))?.into();
-        Block::verify(&bytes).ok_or_else(|| self.corrupt(entry.offset, "an index block does not have its checksum"))?;
+        Block::verify(&bytes)
+            .ok_or_else(|| self.corrupt(entry.offset, "an index block does not have its checksum"))?;
         if let Some(cache) = cache {
             cache.insert(key, Arc::clone(&bytes));
         }
@@ -198,15 +201,16 @@ pub struct RunScan<F: FileIO> {
 
 impl<F: FileIO> RunScan<F> {
     /// The next row.
-    pub fn next(&mut self) -> Result<Option<Row>> {
+    pub fn advance(&mut self) -> Result<Option<Row>> {
         loop {
             if let Some(row) = self.rows.next() {
                 return Ok(Some(row));
             }
             let Some(entry) = self.run.blocks.get(self.next) else { return Ok(None) };
             let bytes = self.run.block(self.next, entry, None)?;
-            let rows: Vec<Row> =
-                Block::trusted(&bytes).map(|b| b.rows_from(&Key::first(Group([0; 16]))).collect()).unwrap_or_default();
+            let rows: Vec<Row> = Block::trusted(&bytes)
+                .map(|b| b.rows_from(&Key::first(Group([0; 16]))).collect())
+                .unwrap_or_default();
             self.next += 1;
             self.rows = rows.into_iter();
         }

@@ -170,10 +170,10 @@ impl<'a, F: FileIO> Scanner<'a, F> {
     }
 
     /// The record at the current offset, which moves past it; or what is wrong there.
-    pub fn next(&mut self) -> Result<Result<Scanned<'_>, BadRecord>> {
+    pub fn advance(&mut self) -> Result<Result<Scanned<'_>, BadRecord>> {
         let offset = self.offset;
         let len = match RecordHeader::decode(self.fill(offset, RECORD_HEADER as usize)?) {
-            Ok(header) if offset + u64::from(header.len()) <= self.len => header.len(),
+            Ok(header) if offset + u64::from(header.record_len()) <= self.len => header.record_len(),
             Ok(_) => return Ok(Err(BadRecord::Short)),
             Err(bad) => return Ok(Err(bad)),
         };
@@ -201,8 +201,10 @@ impl<'a, F: FileIO> Scanner<'a, F> {
             let (id, file_len) = (self.segment.id, self.len);
             let mut next = offset + step;
             if let Ok(header) = RecordHeader::decode(self.fill(offset, RECORD_HEADER as usize)?) {
-                let end = offset + u64::from(header.len());
-                if end <= file_len && record::verify(self.fill(offset, header.len() as usize)?, id).is_ok() {
+                let end = offset + u64::from(header.record_len());
+                if end <= file_len
+                    && record::verify(self.fill(offset, header.record_len() as usize)?, id).is_ok()
+                {
                     ahead.records += 1;
                     ahead.last = ahead.last.max(header.lsn);
                     ahead.synced = ahead.synced.max(u64::from(header.synced));

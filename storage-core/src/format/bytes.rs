@@ -149,7 +149,10 @@ mod tests {
         out.put_short(b"ab");
         out.put_blob(b"cde");
         let mut c = Cursor::new(&out);
-        assert_eq!((c.u8(), c.u16(), c.u32(), c.u64(), c.f64()), (Some(1), Some(2), Some(3), Some(4), Some(-0.5)));
+        assert_eq!(
+            (c.u8(), c.u16(), c.u32(), c.u64(), c.f64()),
+            (Some(1), Some(2), Some(3), Some(4), Some(-0.5))
+        );
         assert_eq!((c.short(), c.blob(), c.u8()), (Some(&b"ab"[..]), Some(&b"cde"[..]), None));
         assert!(c.is_empty());
         for cut in 0..out.len() {

@@ -152,7 +152,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn sample() -> Manifest {
-        let segments = vec![SegmentEntry { id: SegmentId(1), len: 99 }, SegmentEntry { id: SegmentId(2), len: 8 }];
+        let segments =
+            vec![SegmentEntry { id: SegmentId(1), len: 99 }, SegmentEntry { id: SegmentId(2), len: 8 }];
         Manifest {
             generation: Generation(5),
             store: StoreId([1; 16]),

@@ -123,7 +123,8 @@ mod tests {
     fn file_names_round_trip_and_foreign_names_are_none() {
         assert_eq!(SegmentId::from_file_name(&SegmentId(0xabc).file_name()), Some(SegmentId(0xabc)));
         assert_eq!(RunId::from_file_name(&RunId(7).file_name()), Some(RunId(7)));
-        for name in ["segment-1.log", "segment-0000000g.log", "run-00000001.log", "segment-00000001.log~", ""] {
+        for name in ["segment-1.log", "segment-0000000g.log", "run-00000001.log", "segment-00000001.log~", ""]
+        {
             assert_eq!(SegmentId::from_file_name(name), None, "{name}");
             assert_eq!(RunId::from_file_name(name), None, "{name}");
         }

@@ -91,7 +91,7 @@ impl RecordHeader {
     }
 
     /// Header and body, in bytes, without padding.
-    pub fn len(&self) -> u32 {
+    pub fn record_len(&self) -> u32 {
         RECORD_HEADER + self.body_len
     }
 }
@@ -116,7 +116,13 @@ pub fn start(buffer: &mut Vec<u8>) {
 
 /// Completes the record in `buffer` (begun with [`start`], body appended) and pads it. Gives its length without padding,
 /// or nothing if the body is larger than [`MAX_BODY`].
-pub fn finish(buffer: &mut Vec<u8>, segment: SegmentId, lsn: Lsn, synced: u32, kind: RecordKind) -> Option<u32> {
+pub fn finish(
+    buffer: &mut Vec<u8>,
+    segment: SegmentId,
+    lsn: Lsn,
+    synced: u32,
+    kind: RecordKind,
+) -> Option<u32> {
     let len = u32::try_from(buffer.len()).ok().filter(|&len| len <= RECORD_HEADER + MAX_BODY)?;
     let (header, body) = buffer.split_first_chunk_mut::<{ RECORD_HEADER as usize }>()?;
     let body_len = len.checked_sub(RECORD_HEADER)?;
@@ -133,7 +139,7 @@ pub fn finish(buffer: &mut Vec<u8>, segment: SegmentId, lsn: Lsn, synced: u32, k
 /// Checks the record at the start of `bytes` and gives its header and body.
 pub fn verify(bytes: &[u8], segment: SegmentId) -> Result<(RecordHeader, &[u8]), BadRecord> {
     let header = RecordHeader::decode(bytes)?;
-    let body = bytes.get(RECORD_HEADER as usize..header.len() as usize).ok_or(BadRecord::Short)?;
+    let body = bytes.get(RECORD_HEADER as usize..header.record_len() as usize).ok_or(BadRecord::Short)?;
     if checksum(segment, bytes, body) != header.crc {
         return Err(BadRecord::Checksum);
     }

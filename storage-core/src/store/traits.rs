@@ -32,8 +32,12 @@ pub trait StorageTransaction {
     /// Adds a transaction, given in the form of design.md section 2.2 and complete in itself.
     fn add_transaction(&mut self, session: SessionRowId, idx: TxIndex, tx: &[u8]) -> Result<()>;
     /// Records the signature valid after the transaction at `idx`.
-    fn add_signature_after(&mut self, session: SessionRowId, idx: TxIndex, signature: &Signature)
-    -> Result<()>;
+    fn add_signature_after(
+        &mut self,
+        session: SessionRowId,
+        idx: TxIndex,
+        signature: &Signature,
+    ) -> Result<()>;
     /// Erases all sessions of the CoValue but its delete sessions, and marks the deletion as done.
     fn delete_covalue_content(&mut self, covalue: CoValueRowId) -> Result<()>;
     /// The record of a reconciliation lock.

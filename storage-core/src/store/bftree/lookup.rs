@@ -54,10 +54,9 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
                 None => write.run_row(&key)?,
             };
             let head = match value {
-                Some(value) => Some(
-                    HeadRow::decode(&value)
-                        .ok_or_else(|| Error::Internal("a head row of the index is of another kind".to_owned()))?,
-                ),
+                Some(value) => Some(HeadRow::decode(&value).ok_or_else(|| {
+                    Error::Internal("a head row of the index is of another kind".to_owned())
+                })?),
                 None => None,
             };
             let occupant = head.map(|head| head.tag).or_else(|| taken.get(&slot).copied());
@@ -86,7 +85,9 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
                 row = Some(CoValueRow { erased, created: row.and_then(|row| row.created).or(older.created) });
             }
         }
-        let Some((row, (_, location))) = row.and_then(|row| Some((row, row.created?))) else { return Ok(None) };
+        let Some((row, (_, location))) = row.and_then(|row| Some((row, row.created?))) else {
+            return Ok(None);
+        };
         if self.verified.get(&group).is_none() {
             let record = write.read(&[location])?;
             let stored = record.first().map(|r| create_entry(r.body(), group)).transpose()?.flatten();
@@ -102,10 +103,9 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
 /// The entry in a record that creates this CoValue.
 pub(super) fn create_entry(body: &[u8], group: Group) -> Result<Option<Create<'_>>> {
     for entry in entries(body) {
-        if let Entry::Create(create) = entry.map_err(bad_entry)? {
-            if create.group == group {
-                return Ok(Some(create));
-            }
+        match entry.map_err(bad_entry)? {
+            Entry::Create(create) if create.group == group => return Ok(Some(create)),
+            _ => {}
         }
     }
     Ok(None)

@@ -70,7 +70,8 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
             places.push(place);
         }
         // A session that is stored belongs to a CoValue that is; only else is the CoValue's row needed.
-        let delete = message.delete_is_valid && message.sessions.iter().any(|s| s.session.last() == Some(&b'$'));
+        let delete =
+            message.delete_is_valid && message.sessions.iter().any(|s| s.session.last() == Some(&b'$'));
         let known = places.iter().any(|p| p.head.is_some()) && self.verified.get(&group).is_some() && !delete;
         let row = if known { None } else { self.covalue_row(write, group, message.id)? };
         if !known && row.is_none() {
@@ -146,7 +147,9 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
                 }
                 let parts = records.parts(session, after, end)?;
                 let signature = parts.last().map_or(&[][..], |part| part.append.signature);
-                out.piece(after, end - after, signature, |bytes| parts.iter().try_for_each(|p| p.write(bytes)))?;
+                out.piece(after, end - after, signature, |bytes| {
+                    parts.iter().try_for_each(|p| p.write(bytes))
+                })?;
             }
         }
         out.finish().map(Some)
@@ -235,7 +238,9 @@ impl<F: FileIO, D: Delta> ContentStore for BfTreeStorage<F, D> {
     ) -> Result<Option<PieceContent>> {
         let Some(snapshot) = self.snapshot(id)? else { return Ok(None) };
         let end = after.checked_add(count).filter(|_| count > 0);
-        let (Some(session), Some(end)) = (self.find_session(&snapshot.view, session), end) else { return Ok(None) };
+        let (Some(session), Some(end)) = (self.find_session(&snapshot.view, session), end) else {
+            return Ok(None);
+        };
         if end > session.count {
             return Ok(None);
         }
@@ -248,4 +253,3 @@ impl<F: FileIO, D: Delta> ContentStore for BfTreeStorage<F, D> {
         Ok(Some((signature, txs)))
     }
 }
-

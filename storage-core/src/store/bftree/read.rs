@@ -99,10 +99,11 @@ impl<F: FileIO> Snapshot<F> {
         let mut appends = Vec::with_capacity(bodies.len());
         for (place, record) in bodies.iter().enumerate() {
             for entry in entries_with_offsets(record.body()) {
-                if let (offset, Entry::Append(append)) = entry.map_err(bad_entry)? {
-                    if append.group == self.group {
+                match entry.map_err(bad_entry)? {
+                    (offset, Entry::Append(append)) if append.group == self.group => {
                         appends.push((append.slot, append.start, place, offset));
                     }
+                    _ => {}
                 }
             }
         }
@@ -138,11 +139,11 @@ impl Records {
             if (*slot, *at) != (session.slot, start) {
                 break;
             }
-            let record = self.records.get(*place).filter(|(l, _)| *l == location);
-            if let Some((_, record)) = record {
-                if let Entry::Append(append) = entry_at(record.body(), *offset).map_err(bad_entry)? {
-                    return Ok(append);
-                }
+            let Some((_, record)) = self.records.get(*place).filter(|(l, _)| *l == location) else {
+                continue;
+            };
+            if let Entry::Append(append) = entry_at(record.body(), *offset).map_err(bad_entry)? {
+                return Ok(append);
             }
         }
         Err(missing(self.group, session, start))

@@ -41,7 +41,11 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     }
 
     /// The rows of all stored sessions of a CoValue.
-    pub(super) fn session_rows(&self, covalue: CoValueRowId, id: &CoValueId) -> Result<Vec<StoredSessionRow>> {
+    pub(super) fn session_rows(
+        &self,
+        covalue: CoValueRowId,
+        id: &CoValueId,
+    ) -> Result<Vec<StoredSessionRow>> {
         let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(Vec::new()) };
         let ids = self.session_ids(&snapshot)?;
         let sessions = snapshot.view.stored_sessions();

@@ -129,11 +129,8 @@ fn apply_append<D: Delta>(
     head.delete_session = append.delete_session;
     head.count = append.start.saturating_add(append.count);
     head.bytes_since = append.bytes_since;
-    let extent = Extent {
-        location: record.location,
-        start: append.start,
-        chunk_signature: append.chunk_signature,
-    };
+    let extent =
+        Extent { location: record.location, start: append.start, chunk_signature: append.chunk_signature };
     // The spill row comes before the head, so that no extent is ever out of sight.
     if let Some(full) = head.push(extent) {
         let spill = SpillRow::new(head.epoch, &full);
@@ -174,8 +171,7 @@ impl Schema for CoValueSchema {
             let entry: Entry<'_> = entry?;
             match &entry {
                 Entry::Create(create) => {
-                    let row =
-                        CoValueRow { erased: false, created: Some((create.ordinal, record.location)) };
+                    let row = CoValueRow { erased: false, created: Some((create.ordinal, record.location)) };
                     index.put(&Key::first(create.group), &row.encode(), true)?;
                     index.created(record.location);
                 }

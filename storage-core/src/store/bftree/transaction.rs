@@ -232,7 +232,12 @@ impl<F: FileIO, D: Delta> StorageTransaction for Transaction<'_, '_, F, D> {
         }
     }
 
-    fn add_signature_after(&mut self, session: SessionRowId, idx: TxIndex, signature: &Signature) -> Result<()> {
+    fn add_signature_after(
+        &mut self,
+        session: SessionRowId,
+        idx: TxIndex,
+        signature: &Signature,
+    ) -> Result<()> {
         self.change(session)?.signatures.insert(idx, signature.clone());
         Ok(())
     }
