@@ -5,16 +5,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod workload;
+
 use jazz_storage_core::engine::delta::{BTreeDelta, BfTreeDelta, Delta};
 use jazz_storage_core::engine::{Durability, EngineOptions};
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::record::{RecordHeader, SEGMENT_HEADER};
-use jazz_storage_core::format::tx::Fields;
-use jazz_storage_core::format::wire::{OwnedMessage, OwnedSession, decode_message};
-use jazz_storage_core::store::content::StoreStatus;
-use jazz_storage_core::store::rows::{CoValueId, PeerId, SyncStateUpdate};
 use jazz_storage_core::store::{BfTreeStorage, ContentStore, ModelStorage, StorageBackend, StoreOptions};
 use jazz_storage_core::{Error, Result};
+use workload::{assert_same, contents, message, step, store};
 
 type Store<D = BfTreeDelta> = BfTreeStorage<InMemoryFileIO, D>;
 
@@ -52,101 +51,22 @@ fn crash(io: &InMemoryFileIO) -> InMemoryFileIO {
     copy
 }
 
-fn message(id: usize, session: usize, after: u32, count: u32) -> Vec<u8> {
-    let tx = |n: u32| {
-        let changes = format!("[\"{id} {session} {n}\"]");
-        let mut tx = Vec::new();
-        Fields::Trusting { sorted: true, made_at: f64::from(n), changes: changes.as_bytes(), meta: None }
-            .append_to(&mut tx)
-            .unwrap();
-        tx
-    };
-    OwnedMessage {
-        id: format!("co_z{id}").into_bytes(),
-        header: Some(format!("{{\"n\":{id}}}").into_bytes()),
-        delete_is_valid: false,
-        chunk_threshold: 100.0,
-        sessions: vec![OwnedSession {
-            session: format!("co_zMe_session_z{session}{}", if session == 9 { "$" } else { "" }).into_bytes(),
-            after,
-            last_signature: format!("signature_z{id}/{session}/{}", after + count).into_bytes(),
-            txs: (after..after + count).map(tx).collect(),
-        }],
-    }
-    .encode()
-    .unwrap()
-}
-
-fn store(storage: &impl ContentStore, bytes: &[u8]) {
-    let outcome = storage.store(&decode_message(bytes).unwrap()).unwrap();
-    assert_eq!(outcome.status, StoreStatus::Stored);
-}
-
-/// Everything a store says of its content, in comparable form.
-fn contents<S: StorageBackend + ContentStore>(storage: &S) -> Vec<String> {
-    let mut out =
-        vec![format!("{:?} {:?}", storage.unsynced_ids().unwrap(), storage.pending_deletions().unwrap())];
-    for id in storage.covalue_ids(u32::MAX, 0).unwrap() {
-        let row = storage.get_covalue(&id).unwrap().unwrap();
-        let state = storage.get_known_state(&id).unwrap().unwrap();
-        out.push(format!("{id:?} {:?} {:?}", String::from_utf8_lossy(&row.header), state.sessions));
-        for session in storage.get_covalue_sessions(row.row_id).unwrap() {
-            let txs = storage.get_new_transactions_in_session(session.row_id, 0, u32::MAX).unwrap();
-            let signatures = storage.get_signatures(session.row_id, 0).unwrap();
-            out.push(format!("{:?} {:?} {txs:?} {signatures:?}", session.session_id, session.last_signature));
-        }
-    }
-    out
-}
-
-/// Compares contents line by line, so that a failure shows the first difference only.
-fn assert_same(got: &[String], expected: &[String], context: &str) {
-    for (got, expected) in got.iter().zip(expected) {
-        assert_eq!(got, expected, "{context}");
-    }
-    assert_eq!(got.get(expected.len()..), Some(&[][..]), "{context}");
-}
-
-/// A workload with every kind of record, step by step.
-fn step<S: StorageBackend + ContentStore>(storage: &S, n: usize) {
-    let (id, session) = (n % 7, n % 3);
-    let key = CoValueId::new(format!("co_z{id}"));
-    match n % 11 {
-        9 => {
-            let updates =
-                [SyncStateUpdate { id: key, peer: PeerId::from("peer"), synced: n.is_multiple_of(2) }];
-            storage.track_sync_state(&updates).unwrap();
-        }
-        10 => {
-            storage.erase_covalue_but_keep_tombstone(&key).unwrap();
-        }
-        _ => {
-            let state = storage.get_known_state(&key).unwrap();
-            let name = format!("co_zMe_session_z{session}");
-            let after = state
-                .and_then(|s| s.sessions.into_iter().find(|(id, _)| id.as_bytes() == name.as_bytes()))
-                .map_or(0, |(_, count)| count);
-            store(storage, &message(id, session, after, 1 + n as u32 % 4));
-        }
-    }
-}
-
 #[test]
 fn a_crash_after_any_step_loses_nothing_and_the_store_goes_on() {
     fn run<D: Delta>(options: &StoreOptions) {
         let (io, model) = (InMemoryFileIO::new(), ModelStorage::new());
         let storage = Store::<D>::open(io.clone(), options.clone()).unwrap();
         for n in 0..220 {
-            step(&storage, n);
-            step(&model, n);
+            step(&storage, n).unwrap();
+            step(&model, n).unwrap();
             let crashed = crash(&io);
             let reopened = Store::<D>::open(crashed.clone(), options.clone()).unwrap();
             assert_same(&contents(&reopened), &contents(&model), &format!("after step {n}"));
             if n % 20 == 0 {
                 let further = model.clone();
                 for n in n + 1..n + 15 {
-                    step(&reopened, n);
-                    step(&further, n);
+                    step(&reopened, n).unwrap();
+                    step(&further, n).unwrap();
                 }
                 drop(reopened);
                 let again = Store::<D>::open(crashed, options.clone()).unwrap();
@@ -246,7 +166,7 @@ fn with_runs() -> (InMemoryFileIO, Store, Vec<String>) {
     let io = InMemoryFileIO::new();
     let storage = open(&io).unwrap();
     for n in 0..60 {
-        step(&storage, n);
+        step(&storage, n).unwrap();
         if n == 20 || n == 40 {
             storage.checkpoint().unwrap();
         }

@@ -8,9 +8,11 @@
 //! length durable; a completed [`FileIO::sync_dir`] makes created, renamed and removed names durable; anything else may
 //! be lost, torn at sector borders or reordered by a power cut.
 
+mod fault;
 mod memory;
 mod std_fs;
 
+pub use fault::{Failure, FaultFileIO, Loss};
 pub use memory::InMemoryFileIO;
 pub use std_fs::StdFileIO;
 

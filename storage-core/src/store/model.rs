@@ -295,8 +295,9 @@ struct ModelTransaction<'a> {
 
 impl ModelTransaction<'_> {
     fn added(&mut self, session: SessionRowId) -> Result<&mut Added> {
-        let before = self.state.session_mut(session)?.row.last_idx;
-        Ok(self.added.entry(session).or_insert_with(|| Added { before, ..Added::default() }))
+        self.added.get_mut(&session).ok_or_else(|| {
+            Error::InvalidCommit(format!("{session:?} was not updated before in this transaction"))
+        })
     }
 
     /// Checks the contract of the trait.
@@ -367,8 +368,9 @@ impl StorageTransaction for ModelTransaction<'_> {
                 row_id
             }
         };
-        self.added(row_id)?;
         let row = &mut self.state.session_mut(row_id)?.row;
+        let before = row.last_idx;
+        self.added.entry(row_id).or_insert_with(|| Added { before, ..Added::default() });
         row.last_idx = update.last_idx;
         row.last_signature = update.last_signature.clone();
         row.bytes_since_last_signature = update.bytes_since_last_signature;

@@ -29,6 +29,8 @@ pub(super) fn check_id(id: &[u8], what: &'static str) -> Result<()> {
 
 /// What a transaction does to one session.
 struct Change {
+    /// How many changes of the CoValue came before.
+    order: u32,
     place: Place,
     session_id: SessionId,
     /// The counter before.
@@ -45,6 +47,8 @@ struct Named {
     /// Sessions emptied in this transaction.
     erased: Option<Vec<ErasedSession>>,
     changes: BTreeMap<u32, Change>,
+    /// Changes begun, those undone by an erasure included.
+    begun: u32,
 }
 
 pub(super) struct Transaction<'s, 'w, F: FileIO, D: Delta> {
@@ -65,7 +69,7 @@ impl<'s, 'w, F: FileIO, D: Delta> Transaction<'s, 'w, F, D> {
             let unknown = || Error::InvalidCommit(format!("there is no CoValue with row number {}", row.0));
             let id = self.store.id_of_row(row)?.ok_or_else(unknown)?;
             let group = self.store.engine.schema().group(id.as_bytes());
-            self.covalues.insert(row, Named { id, group, erased: None, changes: BTreeMap::new() });
+            self.covalues.insert(row, Named { id, group, erased: None, changes: BTreeMap::new(), begun: 0 });
         }
         self.covalues.get_mut(&row).ok_or_else(|| Error::Internal("a CoValue just named is not".to_owned()))
     }
@@ -107,7 +111,10 @@ impl<'s, 'w, F: FileIO, D: Delta> Transaction<'s, 'w, F, D> {
                 let (group, id) = (named.group, named.id.as_bytes());
                 Entry::Erase { group, id, stored: true, sessions: sessions.clone() }.encode(write.body());
             }
-            for change in named.changes.values() {
+            // A session's place in the order of sessions is that of its entry.
+            let mut changes: Vec<&Change> = named.changes.values().collect();
+            changes.sort_by_key(|change| change.order);
+            for change in changes {
                 change.encode(named.group, write.body())?;
             }
         }
@@ -212,7 +219,10 @@ impl<F: FileIO, D: Delta> StorageTransaction for Transaction<'_, '_, F, D> {
         check_id(id.as_bytes(), "session id")?;
         let place = self.find(update.covalue, id)?;
         let named = self.named(update.covalue)?;
+        let order = named.begun;
+        named.begun += 1;
         let change = named.changes.entry(place.slot).or_insert_with(|| Change {
+            order,
             place,
             session_id: id.clone(),
             before: place.count(),
