@@ -116,7 +116,7 @@ fn crash_at(at: u64, durability: Durability, seeds: u64) -> Option<u64> {
         let (held, io) = steps_held(io.image(loss).unwrap(), least..=progress.begun, &context);
         states += 1;
         // The store goes on from there, and survives another crash.
-        if at % 7 == 0 {
+        if at.is_multiple_of(7) {
             io.crash_after(at % 23);
             let Ok(storage) = open(io.clone(), Durability::Strict) else { continue };
             let again = run(&storage, held, Durability::Strict);

@@ -9,8 +9,9 @@ mod support;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use support::ops::{Pair, op};
+use support::ops::{Op, Pair, op};
 use support::{Busy, Model, Subject, Usual};
 
 /// How many operations of the long run go to one store.
@@ -44,9 +45,22 @@ fn long_run<S: Subject>(operations: u64) {
     }
 }
 
-fn agree<S: Subject>(ops: &[support::ops::Op]) {
+/// Operations, printed one a line even where everything else is printed field by field.
+struct Ops(Vec<Op>);
+
+impl fmt::Debug for Ops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|op| writeln!(f, "\n  {op:?}"))
+    }
+}
+
+fn ops() -> impl Strategy<Value = Ops> {
+    prop::collection::vec(op(), 1..40).prop_map(Ops)
+}
+
+fn agree<S: Subject>(ops: &Ops) {
     let mut pair = Pair::<S>::create();
-    for op in ops {
+    for op in &ops.0 {
         pair.run(op);
     }
 }
@@ -71,12 +85,12 @@ proptest! {
     #![proptest_config(Config { cases: 32, max_shrink_iters: 5_000, failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn a_busy_store_agrees_in_short(ops in prop::collection::vec(op(), 1..40)) {
+    fn a_busy_store_agrees_in_short(ops in ops()) {
         agree::<Busy>(&ops);
     }
 
     #[test]
-    fn a_usual_store_agrees_in_short(ops in prop::collection::vec(op(), 1..40)) {
+    fn a_usual_store_agrees_in_short(ops in ops()) {
         agree::<Usual>(&ops);
     }
 }
