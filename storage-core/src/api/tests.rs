@@ -145,3 +145,43 @@ fn submitted_operations_keep_their_order_and_report_their_results() {
     let ids = storage.covalue_ids(10, 0.0).unwrap();
     assert_eq!(decode_ids(&ids).unwrap(), [b"co_zA"]);
 }
+
+#[test]
+fn ten_thousand_sessions_and_a_transaction_of_100_megabytes_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = NativeStorage::open(options(dir.path())).unwrap();
+    let tx = |changes: &[u8]| {
+        let mut tx = Vec::new();
+        Fields::Trusting { sorted: true, made_at: 1.0, changes, meta: None }.append_to(&mut tx).unwrap();
+        tx
+    };
+    let session = |n: usize| OwnedSession {
+        session: format!("co_zMe_session_z{n}").into_bytes(),
+        after: 0,
+        last_signature: format!("signature_z{n}").into_bytes(),
+        txs: vec![tx(b"[]")],
+    };
+    let wide = OwnedMessage {
+        id: b"co_zWide".to_vec(),
+        header: Some(b"{}".to_vec()),
+        delete_is_valid: false,
+        chunk_threshold: 1e5,
+        sessions: (0..10_000).map(session).collect(),
+    };
+    assert_eq!(storage.store(&wide.encode().unwrap()).unwrap(), None);
+    let large = OwnedMessage {
+        id: b"co_zLarge".to_vec(),
+        sessions: vec![OwnedSession { txs: vec![tx(&vec![b'x'; 100 << 20])], ..session(0) }],
+        ..wide.clone()
+    };
+    assert_eq!(storage.store(&large.encode().unwrap()).unwrap(), None);
+    storage.close().unwrap();
+    let loaded = decode_loaded(&storage.load(b"co_zWide", 1e9).unwrap().unwrap()).unwrap();
+    assert_eq!(loaded.sessions.len(), 10_000);
+    for (n, session) in loaded.sessions.iter().enumerate() {
+        assert_eq!(session.session, format!("co_zMe_session_z{n}").into_bytes(), "sessions keep their order");
+    }
+    let loaded = decode_loaded(&storage.load(b"co_zLarge", 0.0).unwrap().unwrap()).unwrap();
+    let (_, txs) = loaded.sessions[0].pieces[0].content.clone().unwrap();
+    assert_eq!(txs, large.sessions[0].txs[0]);
+}
