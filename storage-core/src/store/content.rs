@@ -121,8 +121,10 @@ pub trait ContentStore: Send + Sync {
     /// so far have `budget` bytes of transactions or more: 0 gives first pieces only, `u64::MAX` everything.
     fn load(&self, id: &[u8], budget: u64) -> Result<Option<LoadedCoValue>>;
 
-    /// One piece of a session, or nothing if that range is not stored, or if no signature is stored for its end: a
-    /// session's end has one only until the session grows.
+    /// One piece of a session, or nothing if that range is not stored (erased), or no signature for its end is.
+    ///
+    /// Chunk signatures and the session's last signature are stored. Rows keep no other; a store that lives up to rule
+    /// Q-6 also keeps the signatures of former ends, which a load that began before the session grew still asks for.
     fn load_piece(
         &self,
         id: &[u8],

@@ -5,7 +5,8 @@
 //! - a session's counter only grows, and the transactions added to it are exactly those from its old counter up to,
 //!   but not including, its new one;
 //! - a chunk signature is added only at the index of a transaction added in the same transaction;
-//! - a session has at least one transaction.
+//! - a session has at least one transaction, and is updated before anything is added to it;
+//! - a chunk signature at a session's new end is its last signature.
 //!
 //! Hence a transaction past a session's counter cannot be stored (rule W-9), and none is ever served (rule L-14).
 

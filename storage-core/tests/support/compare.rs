@@ -125,9 +125,14 @@ fn rows(store: &impl StorageBackend, id: &CoValueId) -> Option<(u64, String, Vec
             store.get_new_transactions_in_session(session.row_id, session.last_idx - 1, session.last_idx);
         assert_eq!(last.unwrap()[..], txs[txs.len() - 1..], "a range of one at the end");
         let signatures = store.get_signatures(session.row_id, 0).unwrap();
-        for signature in &signatures {
-            let from_here = store.get_signatures(session.row_id, signature.idx).unwrap();
-            assert_eq!(from_here.first(), Some(signature), "signatures from an index on include it");
+        if let Some(last) = signatures.last() {
+            let from_there = store.get_signatures(session.row_id, last.idx).unwrap();
+            assert_eq!(
+                from_there[..],
+                signatures[signatures.len() - 1..],
+                "signatures from an index on include it"
+            );
+            assert_eq!(store.get_signatures(session.row_id, last.idx + 1).unwrap(), []);
         }
         (
             without_slot(session),
@@ -136,6 +141,13 @@ fn rows(store: &impl StorageBackend, id: &CoValueId) -> Option<(u64, String, Vec
         )
     });
     Some((row.row_id.0, legible(&row.header), sessions.collect()))
+}
+
+/// All that a store says, as far as it concerns these ids.
+pub fn everything(store: &impl StorageBackend, ids: &[CoValueId]) -> String {
+    let covalues: Vec<_> = ids.iter().map(|id| rows(store, id)).collect();
+    let lists = [store.covalue_ids(u32::MAX, 0), store.pending_deletions(), store.unsynced_ids()];
+    format!("{covalues:?} {:?}", lists.map(Result::unwrap))
 }
 
 /// Compares all of two stores, as far as it concerns these ids.

@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod ops;
+pub mod pair;
 
 use jazz_storage_core::engine::EngineOptions;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
@@ -101,6 +102,13 @@ pub fn copy(io: &InMemoryFileIO) -> InMemoryFileIO {
 
 macro_rules! real_subject {
     ($name:ident, $options:expr) => {
+        impl $name {
+            /// The store's directory.
+            pub fn io(&self) -> &InMemoryFileIO {
+                &self.0.as_ref().expect("it is open").io
+            }
+        }
+
         impl Subject for $name {
             type Store = BfTreeStorage<InMemoryFileIO>;
 

@@ -246,8 +246,8 @@ impl<F: FileIO, D: Delta> ContentStore for BfTreeStorage<F, D> {
         }
         let records = snapshot.read(locations(session, after, end).collect())?;
         let parts = records.parts(session, after, end)?;
-        let last = parts.last().filter(|part| part.append.chunk_signature || end == session.count);
-        let Some(signature) = last.and_then(|part| part.signature()) else { return Ok(None) };
+        // Each store's signature is kept with it, so a load under way can go on after the session has grown (rule Q-6).
+        let Some(signature) = parts.last().and_then(|part| part.signature()) else { return Ok(None) };
         let mut txs = Vec::new();
         parts.iter().try_for_each(|part| part.write(&mut txs))?;
         Ok(Some((signature, txs)))

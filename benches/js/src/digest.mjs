@@ -1,0 +1,83 @@
+/**
+ * Digests of content messages. Two storages with equal `deliveries` gave the same messages in the same order; equal
+ * `content` means the same values, however they were cut into messages.
+ */
+import { createHash } from "node:crypto";
+
+/**
+ * @typedef {import("cojson").CojsonInternalTypes.NewContentMessage} Message
+ *
+ * @typedef {object} Value
+ * @property {string} header JSON text
+ * @property {Map<string, { transactions: string[], signature: string }>} sessions
+ */
+
+/**
+ * The values that these messages make up. Messages of one value may come again, and in any order of its sessions, but
+ * must not leave a gap.
+ *
+ * @param {Iterable<Message>} messages
+ * @returns {string}
+ */
+export function contentDigest(messages) {
+  /** @type {Map<string, Value>} */
+  const values = new Map();
+  for (const { id, header, new: sessions } of messages) {
+    let value = values.get(id);
+    if (!value) {
+      value = { header: "", sessions: new Map() };
+      values.set(id, value);
+    }
+    if (header) value.header = JSON.stringify(header);
+    for (const [name, { after, newTransactions, lastSignature }] of Object.entries(sessions)) {
+      let session = value.sessions.get(name);
+      if (!session) {
+        session = { transactions: [], signature: "" };
+        value.sessions.set(name, session);
+      }
+      if (session.transactions.length < after) {
+        throw new Error(
+          `${id}: ${name} goes on at ${after}, after ${session.transactions.length} transactions`,
+        );
+      }
+      session.transactions.length = after;
+      for (const transaction of newTransactions) session.transactions.push(JSON.stringify(transaction));
+      session.signature = lastSignature;
+    }
+  }
+  const hash = createHash("sha256");
+  for (const [id, { header, sessions }] of sorted(values)) {
+    hash.update(JSON.stringify([id, header, sorted(sessions)]));
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * The messages as they are, one after the other.
+ *
+ * @param {Iterable<Message>} messages
+ * @returns {string}
+ */
+export function deliveryDigest(messages) {
+  const hash = createHash("sha256");
+  for (const { id, header, priority, expectContentUntil, new: sessions } of messages) {
+    const expected = expectContentUntil && Object.entries(expectContentUntil).sort();
+    const pieces = Object.entries(sessions).map(([session, { after, newTransactions, lastSignature }]) => [
+      session,
+      after,
+      newTransactions,
+      lastSignature,
+    ]);
+    hash.update(JSON.stringify([id, header, priority, expected, pieces]));
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * @template T
+ * @param {Map<string, T>} map
+ * @returns {[string, T][]}
+ */
+function sorted(map) {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+}

@@ -1,0 +1,102 @@
+//! `cargo xtask`: one entrance to building, testing, measuring and setting up the workspace.
+//!
+//! Works from a clean clone with Rust and Node alone: whatever else is needed is npm's to install, and is installed when
+//! `package-lock.json` asks for something else than what is there (`node.rs`).
+
+mod doctor;
+mod node;
+mod process;
+mod snippets;
+mod suites;
+
+use std::process::ExitCode;
+
+use process::Outcome;
+
+const USAGE: &str = "\
+cargo xtask <task>
+
+  setup                 install what is missing of what can be installed without asking
+  doctor                say what is there, what is missing and what it is needed for
+  build                 build the addon of this platform and the TypeScript package
+  addon [ARGS...]       build the addon only, passing arguments such as --target on to napi
+  package               build the TypeScript package only
+  test [--list]         run every suite, or list them
+       [--only NAME]    run one suite and what it needs (may be given several times)
+  demo [ARGS...]        build, then run the Node demo
+  bench [ARGS...]       build, then measure against cojson's SQLite storage
+  bench-engine [ARGS...]  measure the engine alone against SQLite (Criterion)
+  lint                  formatting and lints of Rust and TypeScript, changing nothing
+  format                format Rust and TypeScript
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a task; `Ok(false)` if it ran and something in it failed that has been reported already.
+fn run(arguments: &[String]) -> Outcome<bool> {
+    let Some((task, rest)) = arguments.split_first() else {
+        print!("{USAGE}");
+        return Ok(false);
+    };
+    match task.as_str() {
+        "setup" => doctor::setup().and_then(|()| doctor::report()),
+        "doctor" => doctor::report(),
+        "build" => node::build_addon(&[]).and_then(|()| node::build_package()).map(|()| true),
+        "addon" => node::build_addon(rest).map(|()| true),
+        "package" => node::build_package().map(|()| true),
+        "test" => test(rest),
+        "demo" => node::demo(rest).map(|()| true),
+        "bench" => node::bench(rest).map(|()| true),
+        "bench-engine" => bench_engine(rest).map(|()| true),
+        "lint" => suites::run(&suites::select(suites::LINTS)?),
+        "format" => format().map(|()| true),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(true)
+        }
+        unknown => Err(format!("there is no task {unknown:?}\n\n{USAGE}")),
+    }
+}
+
+fn test(arguments: &[String]) -> Outcome<bool> {
+    let mut only = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--list" => {
+                suites::list();
+                return Ok(true);
+            }
+            "--only" => {
+                only.push(rest.next().ok_or("--only needs the name of a suite (see --list)")?.as_str());
+            }
+            unknown => {
+                return Err(format!("test does not know {unknown:?}: it takes --list and --only NAME"));
+            }
+        }
+    }
+    suites::run(&suites::select(&only)?)
+}
+
+fn bench_engine(arguments: &[String]) -> Outcome<()> {
+    let mut all = vec!["bench", "--manifest-path", suites::ENGINE_BENCH, "--"];
+    all.extend(arguments.iter().map(String::as_str));
+    process::cargo(&all)
+}
+
+fn format() -> Outcome<()> {
+    process::cargo(&["fmt", "--all"])?;
+    process::cargo(&["fmt", "--manifest-path", suites::ENGINE_BENCH])?;
+    node::ensure_modules()?;
+    node::tool("biome", &["check", "--write", "."])
+}

@@ -1,0 +1,174 @@
+//! What runs on Node: npm's packages, the addon, the TypeScript package, its checks, the demo and the benchmark.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::process::{Outcome, command, output, root, run};
+
+const GET_NODE: &str = "install Node.js 20.19 or later, with npm";
+
+/// Where the TypeScript package lives, from the root.
+pub(crate) const PACKAGE: &str = "npm/jazz-native-storage";
+
+/// Installs npm's packages unless exactly those of `package-lock.json` are there.
+///
+/// By `npm install --no-save`, which keeps to the lock file as `npm ci` does, but does not refuse one that lacks the
+/// optional packages of platforms other than the one it was written on.
+pub(crate) fn ensure_modules() -> Outcome<()> {
+    let lock = root().join("package-lock.json");
+    let wanted = fs::read(&lock)
+        .map_err(|error| format!("cannot read package-lock.json ({error}): run `npm install`"))?;
+    let stamp = modules().join(".installed-package-lock.json");
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    run(
+        command(script("npm"), &["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"]),
+        GET_NODE,
+    )?;
+    fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
+}
+
+/// Whether npm's packages have been installed at all.
+pub(crate) fn has_modules() -> bool {
+    modules().join(".installed-package-lock.json").exists()
+}
+
+/// Builds the addon in release mode, to where the package looks for it first; for this platform, unless `more` names
+/// another in arguments of `napi build`.
+pub(crate) fn build_addon(more: &[String]) -> Outcome<()> {
+    ensure_modules()?;
+    let package_json = format!("{PACKAGE}/package.json");
+    let native = format!("{PACKAGE}/native");
+    let mut arguments = vec!["build", "--platform", "--release", "--no-const-enum", "--no-js"];
+    arguments.extend(["--manifest-path", "platforms/napi/Cargo.toml", "--package-json-path", &package_json]);
+    arguments.extend(["--output-dir", &native, "--dts", "binding.d.ts"]);
+    arguments.extend(more.iter().map(String::as_str));
+    tool("napi", &arguments)
+}
+
+/// Compiles the TypeScript package to JavaScript and declarations.
+pub(crate) fn build_package() -> Outcome<()> {
+    ensure_modules()?;
+    tool("tsc", &["--project", &format!("{PACKAGE}/tsconfig.build.json")])?;
+    // What every published package carries, kept once in the repository.
+    for name in ["README.md", "LICENSE"] {
+        let copied = fs::copy(root().join(name), root().join(PACKAGE).join(name));
+        copied.map_err(|error| format!("cannot copy {name} into {PACKAGE}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Type-checks every TypeScript project of the workspace, and the binding's generated types against the package's own.
+pub(crate) fn type_check() -> Outcome<()> {
+    for project in typescript_projects()? {
+        tool("tsc", &["--noEmit", "--project", &project])?;
+    }
+    let check = root().join("target/xtask/binding");
+    write(&check.join("check.ts"), BINDING_CHECK)?;
+    write(&check.join("tsconfig.json"), BINDING_CHECK_CONFIG)?;
+    tool("tsc", &["--project", "target/xtask/binding"])
+}
+
+/// Fails to compile where the addon and the interface that the package declares for it differ.
+const BINDING_CHECK: &str = "\
+import type { NativeBinding } from \"../../../npm/jazz-native-storage/src/native.js\";
+import type * as addon from \"../../../npm/jazz-native-storage/native/binding.js\";
+
+export const asDeclared = (binding: typeof addon): NativeBinding => binding;
+";
+
+const BINDING_CHECK_CONFIG: &str = "\
+{
+  \"extends\": \"../../../npm/jazz-native-storage/tsconfig.json\",
+  \"include\": [\"check.ts\"]
+}
+";
+
+/// The TypeScript projects of the workspace's packages, by the paths of their configurations.
+fn typescript_projects() -> Outcome<Vec<String>> {
+    let mut projects = vec![format!("{PACKAGE}/tsconfig.json")];
+    let mut folders = vec!["npm/conformance".to_owned(), "benches/js".to_owned()];
+    let examples = root().join("examples");
+    let entries =
+        fs::read_dir(&examples).map_err(|error| format!("cannot list {}: {error}", examples.display()))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| format!("cannot list {}: {error}", examples.display()))?;
+        folders.push(format!("examples/{}", entry.file_name().to_string_lossy()));
+    }
+    folders.sort();
+    projects.extend(
+        folders
+            .into_iter()
+            .map(|folder| format!("{folder}/tsconfig.json"))
+            .filter(|project| root().join(project).exists()),
+    );
+    Ok(projects)
+}
+
+/// Runs the Node demo on a fresh build.
+pub(crate) fn demo(arguments: &[String]) -> Outcome<()> {
+    built("examples/node/demo.mjs", arguments)
+}
+
+/// Runs the JavaScript benchmark on a fresh build.
+pub(crate) fn bench(arguments: &[String]) -> Outcome<()> {
+    built("benches/js/run.mjs", arguments)
+}
+
+fn built(file: &str, arguments: &[String]) -> Outcome<()> {
+    build_addon(&[])?;
+    build_package()?;
+    let mut all = vec![file];
+    all.extend(arguments.iter().map(String::as_str));
+    node(&all)
+}
+
+/// Runs a script of a workspace's package.
+pub(crate) fn npm_script(workspace: &str, name: &str) -> Outcome<()> {
+    run(command(script("npm"), &["run", "--silent", name, "--workspace", workspace]), GET_NODE)
+}
+
+/// Runs a program that one of npm's packages brings.
+pub(crate) fn tool(name: &str, arguments: &[&str]) -> Outcome<()> {
+    run(command(modules().join(".bin").join(script(name)), arguments), "run `cargo xtask setup`")
+}
+
+/// Runs a JavaScript file.
+pub(crate) fn node(arguments: &[&str]) -> Outcome<()> {
+    run(command("node", arguments), GET_NODE)
+}
+
+/// The version of Node, as it prints it.
+pub(crate) fn node_version() -> Outcome<String> {
+    output(command("node", &["--version"]), GET_NODE)
+}
+
+/// The version of npm, as it prints it.
+pub(crate) fn npm_version() -> Outcome<String> {
+    output(command(script("npm"), &["--version"]), GET_NODE)
+}
+
+/// The built addons, by file name.
+pub(crate) fn built_addons() -> Vec<String> {
+    let entries = fs::read_dir(root().join(PACKAGE).join("native"));
+    let names =
+        entries.into_iter().flatten().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".node")).collect()
+}
+
+/// Writes a file, making the folders it needs.
+pub(crate) fn write(path: &Path, text: &str) -> Outcome<()> {
+    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| fs::write(path, text))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn modules() -> PathBuf {
+    root().join("node_modules")
+}
+
+/// npm and the programs of its packages are batch files on Windows, which are only found by their full names there.
+fn script(name: &str) -> PathBuf {
+    if cfg!(windows) { PathBuf::from(format!("{name}.cmd")) } else { PathBuf::from(name) }
+}

@@ -1,0 +1,270 @@
+//! The suites of `cargo xtask test`: what they run, what they need, and the report.
+//!
+//! A suite runs after those it needs; if one of these did not pass, it is skipped. With `CI` set a skipped suite counts
+//! as a failure of the run, so that nothing goes unnoticed there. The last line is `N passed, N failed, N skipped`.
+
+use std::time::{Duration, Instant};
+
+use crate::node;
+use crate::process::{Outcome, cargo};
+use crate::snippets;
+
+struct Suite {
+    name: &'static str,
+    /// What passing it means.
+    proves: &'static str,
+    /// The suites that must have passed before.
+    needs: &'static [&'static str],
+    run: fn() -> Outcome<()>,
+}
+
+/// The engine's benchmark: outside the workspace, as it compiles SQLite.
+pub(crate) const ENGINE_BENCH: &str = "benches/engine/Cargo.toml";
+
+/// The suites of `cargo xtask lint`.
+pub(crate) const LINTS: &[&str] = &["rustfmt", "clippy", "biome"];
+
+/// In the order in which they run: the quick ones that find most, first.
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "rustfmt",
+        proves: "Rust is formatted",
+        needs: &[],
+        run: || {
+            cargo(&["fmt", "--all", "--check"])?;
+            cargo(&["fmt", "--manifest-path", ENGINE_BENCH, "--check"])
+        },
+    },
+    Suite {
+        name: "modules",
+        proves: "npm's packages are those of package-lock.json",
+        needs: &[],
+        run: node::ensure_modules,
+    },
+    Suite {
+        name: "biome",
+        proves: "TypeScript, JavaScript and JSON are formatted and free of lints",
+        needs: &["modules"],
+        run: || node::tool("biome", &["ci", "."]),
+    },
+    Suite {
+        name: "clippy",
+        proves: "Rust compiles without a warning of the compiler or of clippy, with all features",
+        needs: &[],
+        run: || {
+            cargo(&[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--all-features",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ])
+        },
+    },
+    Suite {
+        name: "cargo-test",
+        proves: "Rust unit, property and documentation tests pass",
+        needs: &[],
+        run: || cargo(&["test", "--workspace", "--all-features", "--locked"]),
+    },
+    Suite {
+        name: "engine-bench",
+        proves: "the engine's benchmark, a workspace of its own, compiles without a warning",
+        needs: &[],
+        run: || {
+            cargo(&[
+                "clippy",
+                "--manifest-path",
+                ENGINE_BENCH,
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ])
+        },
+    },
+    Suite {
+        name: "addon",
+        proves: "the addon for this platform builds in release mode",
+        needs: &["modules"],
+        run: || node::build_addon(&[]),
+    },
+    Suite {
+        name: "package",
+        proves: "the TypeScript package compiles",
+        needs: &["modules"],
+        run: node::build_package,
+    },
+    Suite {
+        name: "types",
+        proves: "all TypeScript type-checks: sources, tests, examples, benchmarks, and the binding as the package declares it",
+        needs: &["addon", "package"],
+        run: node::type_check,
+    },
+    Suite {
+        name: "binding",
+        proves: "the addon keeps lifetimes, threads, promises and errors right",
+        needs: &["addon"],
+        run: || node::node(&["--test", "platforms/napi/test/binding.test.mjs"]),
+    },
+    Suite {
+        name: "snippets",
+        proves: "the TypeScript in README.md type-checks against the built package",
+        needs: &["package"],
+        run: snippets::check,
+    },
+    Suite {
+        name: "vitest",
+        proves: "the TypeScript tests pass on the built addon",
+        needs: &["addon", "package"],
+        run: || node::npm_script(node::PACKAGE, "test"),
+    },
+    Suite {
+        name: "tarball",
+        proves: "the packages as they are published load and work without the checkout",
+        needs: &["addon", "package"],
+        run: || node::node(&["codegen/scripts/check-tarball.mjs"]),
+    },
+    Suite {
+        name: "conformance",
+        proves: "cojson's own tests pass on this storage, in both flavours",
+        needs: &["addon", "package"],
+        run: || node::node(&["npm/conformance/run.mjs"]),
+    },
+    Suite {
+        name: "demo",
+        proves: "the demo stores and reloads a real node's data, in a small size, and notices what is wrong",
+        needs: &["addon", "package"],
+        run: || {
+            node::npm_script("examples/node", "test")?;
+            node::node(&["examples/node/demo.mjs", "--quick"])
+        },
+    },
+    Suite {
+        name: "bench",
+        proves: "the benchmark runs and both sides of it hold the same data, in a small size",
+        needs: &["addon", "package"],
+        run: || node::node(&["benches/js/run.mjs", "--quick"]),
+    },
+];
+
+enum Verdict {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+/// Prints the names of all suites and what they prove.
+pub(crate) fn list() {
+    for suite in SUITES {
+        println!("{:<12} {}", suite.name, suite.proves);
+    }
+}
+
+/// The positions of the named suites and of what they need, in running order; all of them for an empty list.
+pub(crate) fn select(names: &[&str]) -> Outcome<Vec<usize>> {
+    let mut wanted: Vec<&str> =
+        if names.is_empty() { SUITES.iter().map(|suite| suite.name).collect() } else { names.to_vec() };
+    let mut chosen = Vec::new();
+    while let Some(name) = wanted.pop() {
+        let position = SUITES
+            .iter()
+            .position(|suite| suite.name == name)
+            .ok_or_else(|| format!("there is no suite {name:?}: `cargo xtask test --list` names them"))?;
+        if !chosen.contains(&position) {
+            chosen.push(position);
+            wanted.extend(SUITES[position].needs);
+        }
+    }
+    chosen.sort_unstable();
+    Ok(chosen)
+}
+
+/// Runs the suites at these positions and reports; `Ok(false)` if one failed, or was skipped with `CI` set.
+pub(crate) fn run(positions: &[usize]) -> Outcome<bool> {
+    let start = Instant::now();
+    let mut done: Vec<(&Suite, Verdict, Duration)> = Vec::new();
+    for suite in positions.iter().filter_map(|&position| SUITES.get(position)) {
+        println!("\n━━ {}: {}", suite.name, suite.proves);
+        let begun = Instant::now();
+        let verdict = match unmet(suite, &done) {
+            Some(reason) => Verdict::Skipped(reason),
+            None => (suite.run)().map_or_else(Verdict::Failed, |()| Verdict::Passed),
+        };
+        if let Verdict::Failed(reason) | Verdict::Skipped(reason) = &verdict {
+            println!("{}: {reason}", suite.name);
+        }
+        done.push((suite, verdict, begun.elapsed()));
+    }
+    Ok(report(&done, start.elapsed()))
+}
+
+/// Which suite that this one needs has not passed.
+fn unmet(suite: &Suite, done: &[(&Suite, Verdict, Duration)]) -> Option<String> {
+    let passed =
+        |name: &str| done.iter().any(|(s, verdict, _)| s.name == name && matches!(verdict, Verdict::Passed));
+    suite.needs.iter().find(|name| !passed(name)).map(|name| format!("needs {name}, which did not pass"))
+}
+
+fn report(done: &[(&Suite, Verdict, Duration)], total: Duration) -> bool {
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    println!("\n{:<12} {:<8} {:>8}", "suite", "result", "seconds");
+    for (suite, verdict, time) in done {
+        let (count, word, detail) = match verdict {
+            Verdict::Passed => (&mut passed, "passed", ""),
+            Verdict::Failed(reason) => (&mut failed, "FAILED", reason.as_str()),
+            Verdict::Skipped(reason) => (&mut skipped, "skipped", reason.as_str()),
+        };
+        *count += 1;
+        println!("{:<12} {word:<8} {:>8.1}  {detail}", suite.name, time.as_secs_f64());
+    }
+    println!("{:<12} {:<8} {:>8.1}", "total", "", total.as_secs_f64());
+    let in_ci = std::env::var_os("CI").is_some_and(|value| value != "false" && !value.is_empty());
+    if in_ci && skipped > 0 {
+        println!("CI is set: a skipped suite fails the run");
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    failed == 0 && !(in_ci && skipped > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_needs_come_before() {
+        for (position, suite) in SUITES.iter().enumerate() {
+            assert_eq!(SUITES.iter().position(|other| other.name == suite.name), Some(position));
+            for need in suite.needs {
+                assert!(
+                    SUITES[..position].iter().any(|earlier| earlier.name == *need),
+                    "{} needs {need}",
+                    suite.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn selecting_one_brings_what_it_needs() {
+        let names: Vec<_> =
+            select(&["vitest"]).unwrap().into_iter().map(|position| SUITES[position].name).collect();
+        assert_eq!(names, ["modules", "addon", "package", "vitest"]);
+        assert_eq!(select(&[]).unwrap().len(), SUITES.len());
+        assert!(select(&["nothing"]).unwrap_err().contains("nothing"));
+    }
+
+    #[test]
+    fn a_suite_is_skipped_unless_all_it_needs_has_passed() {
+        let suite = |name| SUITES.iter().find(|suite| suite.name == name).unwrap();
+        let passed = |name| (suite(name), Verdict::Passed, Duration::ZERO);
+        let failed = |name| (suite(name), Verdict::Failed("no".into()), Duration::ZERO);
+        assert_eq!(unmet(suite("vitest"), &[passed("addon"), passed("package")]), None);
+        assert!(unmet(suite("vitest"), &[failed("addon"), passed("package")]).unwrap().contains("addon"));
+        assert!(unmet(suite("vitest"), &[passed("addon")]).unwrap().contains("package"));
+    }
+}

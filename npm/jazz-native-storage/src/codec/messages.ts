@@ -1,0 +1,108 @@
+/** Content messages on their way to the engine, alone and in batches, and what it says of them (sections 3.1 to 3.3). */
+import type { ContentMessage, SessionContent } from "../cojson-internals.js";
+import { NativeStorageError } from "../errors.js";
+import { ByteReader } from "./reader.js";
+import { toJson, writeTransactions } from "./transactions.js";
+import type { ByteWriter } from "./writer.js";
+
+const VERSION = 1;
+const HEADER_PRESENT = 1;
+const DELETE_IS_VALID = 2;
+const U32_LIMIT = 0xffffffff;
+
+/** What of a message is not in the message itself. */
+export interface StoreContext {
+  /** Whether a delete of this CoValue is valid (rule D-2). */
+  readonly deleteIsValid: boolean;
+  /** UTF-16 units of changes after which a chunk signature is kept (rule W-6), as configured now. */
+  readonly chunkThreshold: number;
+}
+
+/** Writes `message`. Throws `MALFORMED` or `TOO_LARGE` for what the engine cannot be asked to store. */
+export function writeMessage(writer: ByteWriter, message: ContentMessage, context: StoreContext): void {
+  const header = message.header;
+  writer.u8(VERSION);
+  writer.u8((header ? HEADER_PRESENT : 0) | (context.deleteIsValid ? DELETE_IS_VALID : 0));
+  writer.f64(context.chunkThreshold);
+  writer.str16(string(message.id, "the id"), "an id");
+  if (header) writer.str32(toJson(header, "the header"), "a header");
+  const countAt = writer.length;
+  writer.u32(0);
+  let count = 0;
+  for (const [session, content] of Object.entries(message.new)) {
+    writer.str16(session, "a session id");
+    writeSession(writer, content, session);
+    count++;
+  }
+  writer.patchU32(countAt, count);
+}
+
+function writeSession(writer: ByteWriter, content: SessionContent, session: string): void {
+  const { after, lastSignature, newTransactions } = content;
+  if (!Number.isInteger(after) || after < 0 || after > U32_LIMIT) {
+    throw malformedMessage(`after of session ${session} is ${after}`);
+  }
+  if (!Array.isArray(newTransactions)) throw malformedMessage(`session ${session} has no transactions`);
+  writer.u32(after);
+  writer.str16(string(lastSignature, "a signature"), "a signature");
+  writer.u32(newTransactions.length);
+  const sizeAt = writer.length;
+  writer.u32(0);
+  writeTransactions(writer, newTransactions);
+  writer.patchU32(sizeAt, writer.length - sizeAt - 4);
+}
+
+function string(value: unknown, what: string): string {
+  if (typeof value !== "string") throw malformedMessage(`${what} is not a string`);
+  return value;
+}
+
+function malformedMessage(detail: string): NativeStorageError {
+  return new NativeStorageError("MALFORMED", `malformed message: ${detail}; nothing was stored`);
+}
+
+/**
+ * What became of a message. `counters` are the stored counters of its sessions now, in its order; `undefined` if each
+ * stands exactly at the end of the message's content.
+ */
+export type StoreOutcome =
+  | { readonly status: "stored" | "gap"; readonly counters: readonly number[] | undefined }
+  | { readonly status: "header-missing" };
+
+export const EXACTLY_STORED: StoreOutcome = { status: "stored", counters: undefined };
+
+export function readOutcome(bytes: Uint8Array | null): StoreOutcome {
+  if (bytes === null || bytes.length === 0) return EXACTLY_STORED;
+  const reader = new ByteReader(bytes);
+  const status = reader.u8();
+  if (status === 1) {
+    reader.finish();
+    return { status: "header-missing" };
+  }
+  const counters: number[] = [];
+  for (let left = reader.u32(); left > 0; left--) counters.push(reader.u32());
+  reader.finish();
+  return { status: status === 0 ? "stored" : "gap", counters };
+}
+
+/** Joins written messages to one request. */
+export function writeBatch(writer: ByteWriter, messages: readonly Uint8Array[]): void {
+  writer.u32(messages.length);
+  for (const message of messages) {
+    writer.u32(message.length);
+    writer.raw(message);
+  }
+}
+
+/** The outcomes of the messages the engine handled: all, or up to the first that was not stored whole. */
+export function readBatchOutcomes(bytes: Uint8Array): StoreOutcome[] {
+  const reader = new ByteReader(bytes);
+  const outcomes: StoreOutcome[] = [];
+  for (let left = reader.u32(); left > 0; left--) {
+    const size = reader.u32();
+    const at = reader.take(size);
+    outcomes.push(readOutcome(bytes.subarray(at, at + size)));
+  }
+  reader.finish();
+  return outcomes;
+}

@@ -1,0 +1,85 @@
+/**
+ * A cursor over bytes of the engine. Bytes that end early or do not have the documented form are the engine's fault, and
+ * throw `INTERNAL`: nothing is ever made up from missing bytes.
+ */
+import { NativeStorageError } from "../errors.js";
+import { readWtf8, type TextPlatform, text } from "./text.js";
+
+export class ByteReader {
+  readonly bytes: Uint8Array;
+  at: number;
+  private view: DataView | undefined;
+
+  constructor(
+    bytes: Uint8Array,
+    at = 0,
+    private readonly end: number = bytes.length,
+    private readonly platform: TextPlatform = text,
+  ) {
+    this.bytes = platform.adopt(bytes);
+    this.at = at;
+  }
+
+  u8(): number {
+    return this.bytes[this.take(1)] as number;
+  }
+
+  u16(): number {
+    const at = this.take(2);
+    const bytes = this.bytes;
+    return (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+  }
+
+  u32(): number {
+    const at = this.take(4);
+    const bytes = this.bytes;
+    return (
+      ((bytes[at] as number) |
+        ((bytes[at + 1] as number) << 8) |
+        ((bytes[at + 2] as number) << 16) |
+        ((bytes[at + 3] as number) << 24)) >>>
+      0
+    );
+  }
+
+  f64(): number {
+    const at = this.take(8);
+    this.view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    return this.view.getFloat64(at, true);
+  }
+
+  str16(): string {
+    const head = this.u16();
+    return this.string(head & 0x7fff, head > 0x7fff);
+  }
+
+  str32(): string {
+    const head = this.u32();
+    return this.string(head & 0x7fffffff, head > 0x7fffffff);
+  }
+
+  /** Passes over `size` bytes and gives the offset of the first. */
+  take(size: number): number {
+    const at = this.at;
+    const next = at + size;
+    if (next > this.end) throw malformed("it ends early");
+    this.at = next;
+    return at;
+  }
+
+  /** Throws unless all bytes were read. */
+  finish(): void {
+    if (this.at !== this.end) throw malformed("bytes follow its end");
+  }
+
+  private string(size: number, wide: boolean): string {
+    const start = this.take(size);
+    return wide
+      ? readWtf8(this.platform, this.bytes, start, start + size)
+      : this.platform.ascii(this.bytes, start, start + size);
+  }
+}
+
+export function malformed(detail: string): NativeStorageError {
+  return new NativeStorageError("INTERNAL", `the engine's answer is malformed (${detail}); please report it`);
+}

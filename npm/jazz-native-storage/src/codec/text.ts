@@ -1,0 +1,148 @@
+/**
+ * Strings to bytes and back: WTF-8, that is UTF-8 in which a lone surrogate is the three bytes of its code point, so every
+ * JavaScript string survives. What the platform offers for speed (Node's Buffer, else the Encoding standard) is chosen
+ * once; both replace lone surrogates, so those strings take the plain code below.
+ */
+
+/** The platform's own string conversions. */
+export interface TextPlatform {
+  allocate(size: number): Uint8Array;
+  /** The same bytes in memory of their own. */
+  copy(bytes: Uint8Array): Uint8Array;
+  /** The same memory as an object whose conversions are fast. */
+  adopt(bytes: Uint8Array): Uint8Array;
+  /** Writes UTF-8, U+FFFD for lone surrogates, and gives the bytes written. The caller makes room. */
+  writeUtf8(bytes: Uint8Array, text: string, at: number): number;
+  /** The size of `text` in WTF-8, in bytes. */
+  size(text: string): number;
+  /** Decodes bytes that are all ASCII. */
+  ascii(bytes: Uint8Array, start: number, end: number): string;
+  /** Decodes UTF-8, giving U+FFFD for whatever is not. */
+  utf8(bytes: Uint8Array, start: number, end: number): string;
+}
+
+/** Methods of Node's Buffer that do without the argument handling of `write` and `toString`. */
+interface FastBuffer extends Uint8Array {
+  latin1Slice(start: number, end: number): string;
+  utf8Slice(start: number, end: number): string;
+  utf8Write(text: string, at: number): number;
+}
+
+export const webText: TextPlatform = (() => {
+  const encoder = new TextEncoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  return {
+    allocate: (size) => new Uint8Array(size),
+    copy: (bytes) => bytes.slice(),
+    adopt: (bytes) => bytes,
+    writeUtf8: (bytes, text, at) => encoder.encodeInto(text, bytes.subarray(at)).written,
+    size: wtf8Size,
+    ascii: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
+    utf8: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
+  };
+})();
+
+function bufferText(): TextPlatform | undefined {
+  if (typeof Buffer !== "function") return undefined;
+  const prototype = Buffer.prototype as unknown as Partial<FastBuffer>;
+  if (!prototype.latin1Slice || !prototype.utf8Slice || !prototype.utf8Write) return undefined;
+  return {
+    allocate: (size) => Buffer.allocUnsafeSlow(size),
+    // From Buffer's pool if small: memory of its own for each message costs more than writing the message.
+    copy: (bytes) => Buffer.from(bytes),
+    adopt: (bytes) =>
+      bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    writeUtf8: (bytes, text, at) => (bytes as FastBuffer).utf8Write(text, at),
+    size: (text) => Buffer.byteLength(text, "utf8"),
+    ascii: (bytes, start, end) => (bytes as FastBuffer).latin1Slice(start, end),
+    utf8: (bytes, start, end) => (bytes as FastBuffer).utf8Slice(start, end),
+  };
+}
+
+/** The fastest conversions here. */
+export const text: TextPlatform = bufferText() ?? webText;
+
+function wtf8Size(value: string): number {
+  let size = value.length;
+  for (let i = 0; i < value.length; i++) {
+    const unit = value.charCodeAt(i);
+    if (unit < 0x80) continue;
+    size += unit < 0x800 ? 1 : 2;
+    if (isPair(unit, value, i)) {
+      // Two units of a pair are four bytes, of which the two units themselves are already counted.
+      i++;
+    }
+  }
+  return size;
+}
+
+/** Writes `value` as WTF-8 at `at`, where there is room, and gives the offset after it. */
+export function writeWtf8(bytes: Uint8Array, value: string, at: number): number {
+  for (let i = 0; i < value.length; i++) {
+    let point = value.charCodeAt(i);
+    if (point < 0x80) {
+      bytes[at++] = point;
+    } else if (point < 0x800) {
+      bytes[at++] = 0xc0 | (point >> 6);
+      bytes[at++] = 0x80 | (point & 0x3f);
+    } else if (isPair(point, value, i)) {
+      point = 0x10000 + ((point - 0xd800) << 10) + (value.charCodeAt(++i) - 0xdc00);
+      bytes[at++] = 0xf0 | (point >> 18);
+      bytes[at++] = 0x80 | ((point >> 12) & 0x3f);
+      bytes[at++] = 0x80 | ((point >> 6) & 0x3f);
+      bytes[at++] = 0x80 | (point & 0x3f);
+    } else {
+      bytes[at++] = 0xe0 | (point >> 12);
+      bytes[at++] = 0x80 | ((point >> 6) & 0x3f);
+      bytes[at++] = 0x80 | (point & 0x3f);
+    }
+  }
+  return at;
+}
+
+/** Decodes WTF-8 that is not all ASCII. */
+export function readWtf8(platform: TextPlatform, bytes: Uint8Array, start: number, end: number): string {
+  const value = platform.utf8(bytes, start, end);
+  // A replacement character is either stored as such or stands for a lone surrogate: only the bytes can tell.
+  return value.includes("\ufffd") ? readSurrogates(bytes, start, end) : value;
+}
+
+/** Units per call of `String.fromCharCode`, whose arguments are on the stack. */
+const UNITS_AT_A_TIME = 4096;
+
+function readSurrogates(bytes: Uint8Array, start: number, end: number): string {
+  let value = "";
+  let units: number[] = [];
+  let at = start;
+  const continuation = () => (bytes[at++] ?? 0) & 0x3f;
+  while (at < end) {
+    const lead = bytes[at++] ?? 0;
+    if (lead < 0x80) {
+      units.push(lead);
+    } else if (lead < 0xe0) {
+      units.push(((lead & 0x1f) << 6) | continuation());
+    } else if (lead < 0xf0) {
+      units.push(((lead & 0x0f) << 12) | (continuation() << 6) | continuation());
+    } else {
+      const point = ((lead & 0x07) << 18) | (continuation() << 12) | (continuation() << 6) | continuation();
+      units.push(0xd800 + ((point - 0x10000) >> 10), 0xdc00 + (point & 0x3ff));
+    }
+    if (units.length >= UNITS_AT_A_TIME) {
+      value += String.fromCharCode(...units);
+      units = [];
+    }
+  }
+  return value + String.fromCharCode(...units);
+}
+
+/** Whether no surrogate stands alone. */
+export function isWellFormed(value: string): boolean {
+  const { isWellFormed: method } = String.prototype as { isWellFormed?: (this: string) => boolean };
+  return method ? method.call(value) : !/\p{Surrogate}/u.test(value);
+}
+
+function isPair(unit: number, value: string, i: number): boolean {
+  if (unit < 0xd800 || unit > 0xdbff) return false;
+  const next = value.charCodeAt(i + 1);
+  return next >= 0xdc00 && next <= 0xdfff;
+}

@@ -1,0 +1,84 @@
+/**
+ * Finds and loads the Node-API addon: a local build first, else the optional package of this platform. A binding is used
+ * only if it has this package's version, since the byte forms between the two are not versioned apart from it.
+ */
+import { createRequire } from "node:module";
+import { NativeStorageError } from "./errors.js";
+import type { NativeBinding } from "./native.js";
+
+interface Attempt {
+  readonly request: string;
+  readonly failure: unknown;
+}
+
+/** The packages of single platforms are named after this and the platform. */
+const PACKAGES = "@jazz-native-storage/node";
+
+let loaded: NativeBinding | undefined;
+
+/** The binding for this process. Throws `BINDING_MISSING` or `BINDING_VERSION`. */
+export function loadBinding(): NativeBinding {
+  loaded ??= load(createRequire(import.meta.url));
+  return loaded;
+}
+
+function load(require: NodeJS.Require): NativeBinding {
+  const triple = platformTriple();
+  const attempts: Attempt[] = [];
+  for (const request of [`../native/jazz-native-storage.${triple}.node`, `${PACKAGES}-${triple}`]) {
+    let binding: NativeBinding;
+    try {
+      binding = require(request) as NativeBinding;
+    } catch (failure) {
+      attempts.push({ request, failure });
+      continue;
+    }
+    const { version } = require("../package.json") as { version: string };
+    checkVersion(version, binding.version(), request);
+    return binding;
+  }
+  throw new NativeStorageError("BINDING_MISSING", missingMessage(triple, attempts), {
+    cause: new AggregateError(attempts.map((attempt) => attempt.failure)),
+  });
+}
+
+/** Throws `BINDING_VERSION` unless both versions are the same. */
+export function checkVersion(packageVersion: string, bindingVersion: string, from: string): void {
+  if (packageVersion === bindingVersion) return;
+  throw new NativeStorageError(
+    "BINDING_VERSION",
+    `jazz-native-storage ${packageVersion} found a native binding of version ${bindingVersion} at ${from}: ` +
+      "reinstall the package, so that both have one version",
+  );
+}
+
+function missingMessage(triple: string, attempts: readonly Attempt[]): string {
+  const tried = attempts.map(({ request, failure }) => {
+    const reason = failure instanceof Error ? failure.message.split("\n", 1)[0] : String(failure);
+    return `${request} (${reason})`;
+  });
+  return (
+    `there is no native binding for ${triple}; tried ${tried.join(", ")}. ` +
+    `Install ${PACKAGES}-${triple} (an optional dependency that npm leaves out with --omit=optional), ` +
+    "or build it in a checkout with `npm run build`"
+  );
+}
+
+/** The name by which addons of this platform are published, e.g. `linux-x64-gnu`. */
+export function platformTriple(): string {
+  const { platform, arch } = process;
+  switch (platform) {
+    case "linux":
+      if (arch === "arm") return "linux-arm-gnueabihf";
+      return `linux-${arch}-${usesMusl() ? "musl" : "gnu"}`;
+    case "win32":
+      return `win32-${arch}-msvc`;
+    default:
+      return `${platform}-${arch}`;
+  }
+}
+
+function usesMusl(): boolean {
+  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  return report.header?.glibcVersionRuntime === undefined;
+}

@@ -1,0 +1,131 @@
+/**
+ * The face every binding of the engine has (Node-API, wasm, React Native): one call per operation, byte strings in the
+ * forms of the design document both ways. `null` stands for "nothing".
+ */
+import type { Durability } from "./options.js";
+
+export interface NativeOpenOptions {
+  path?: string;
+  durability?: Durability;
+  cacheBytes?: number;
+  segmentBytes?: number;
+}
+
+export interface NativeLockResult {
+  acquired: boolean;
+  reason?: "not_due" | "lock_held";
+  lastProcessedOffset: number;
+}
+
+/** Counters and sizes of an open store; sizes are in bytes. Counters begin at 0 when the store is opened. */
+export interface StorageStats {
+  /** The directory of the store; absent for one in memory. */
+  path?: string;
+  /** The strictest level asked for by any handle in this process. */
+  durability: Durability;
+  /** The version of the format the store is written in. */
+  formatVersion: number;
+  /** CoValues stored, erased ones included. */
+  coValues: number;
+  /** Records written to the log: one per message stored. */
+  recordsWritten: number;
+  /** Bytes written to the log. */
+  bytesWritten: number;
+  /** Syncs of the log to the device. */
+  syncs: number;
+  /** Times the index was written out. */
+  checkpoints: number;
+  /** Records read back from the log at opening. */
+  replayedRecords: number;
+  /** Bytes found after the end of the log at opening and dropped: a write that did not complete. */
+  discardedBytes: number;
+  /** Rows in the mutable layer of the index. */
+  deltaRows: number;
+  /** Immutable layers of the index. */
+  runs: number;
+  /** Rows in them. */
+  runRows: number;
+  /** Bytes of them on disk. */
+  runBytes: number;
+  /** Segments of the log. */
+  segments: number;
+  /** Bytes of the log on disk. */
+  logBytes: number;
+  /** Bytes of index blocks in memory. */
+  cacheBytes: number;
+  /** Bytes of filters and block indexes in memory. */
+  residentBytes: number;
+  /** Why writes are refused, if they are: the first failure of the device. */
+  writeFailure?: string;
+}
+
+/** An open store. Errors are thrown as `Error`s with a stable `code`. */
+export interface NativeStorage {
+  store(message: Uint8Array): Uint8Array | null;
+  storeBatch(batch: Uint8Array): Uint8Array;
+  load(id: Uint8Array, byteBudget: number): Uint8Array | null;
+  loadMany(ids: Uint8Array, byteBudget: number): Uint8Array;
+  loadPiece(id: Uint8Array, session: Uint8Array, after: number, count: number): Uint8Array | null;
+  knownState(id: Uint8Array): Uint8Array | null;
+  pendingDeletions(): Uint8Array;
+  erase(id: Uint8Array): boolean;
+  coValueIds(limit: number, offset: number): Uint8Array;
+  coValueCount(): number;
+  trackSyncState(updates: Uint8Array): void;
+  unsyncedIds(): Uint8Array;
+  stopTracking(id: Uint8Array): void;
+  tryAcquireLock(
+    session: Uint8Array,
+    peer: Uint8Array,
+    now: number,
+    ttl: number,
+    interval: number,
+  ): NativeLockResult;
+  renewLock(session: Uint8Array, peer: Uint8Array, offset: number): void;
+  releaseLock(session: Uint8Array, peer: Uint8Array, now: number): void;
+  flush(): void;
+  stats(): StorageStats;
+  /** Closes the store. Any later call opens it again. */
+  close(): void;
+
+  storeAsync(message: Uint8Array): Promise<Uint8Array | null>;
+  storeBatchAsync(batch: Uint8Array): Promise<Uint8Array>;
+  loadAsync(id: Uint8Array, byteBudget: number): Promise<Uint8Array | null>;
+  loadManyAsync(ids: Uint8Array, byteBudget: number): Promise<Uint8Array>;
+  loadPieceAsync(
+    id: Uint8Array,
+    session: Uint8Array,
+    after: number,
+    count: number,
+  ): Promise<Uint8Array | null>;
+  knownStateAsync(id: Uint8Array): Promise<Uint8Array | null>;
+  pendingDeletionsAsync(): Promise<Uint8Array>;
+  eraseAsync(id: Uint8Array): Promise<boolean>;
+  coValueIdsAsync(limit: number, offset: number): Promise<Uint8Array>;
+  coValueCountAsync(): Promise<number>;
+  trackSyncStateAsync(updates: Uint8Array): Promise<void>;
+  unsyncedIdsAsync(): Promise<Uint8Array>;
+  stopTrackingAsync(id: Uint8Array): Promise<void>;
+  tryAcquireLockAsync(
+    session: Uint8Array,
+    peer: Uint8Array,
+    now: number,
+    ttl: number,
+    interval: number,
+  ): Promise<NativeLockResult>;
+  renewLockAsync(session: Uint8Array, peer: Uint8Array, offset: number): Promise<void>;
+  releaseLockAsync(session: Uint8Array, peer: Uint8Array, now: number): Promise<void>;
+  flushAsync(): Promise<void>;
+  statsAsync(): Promise<StorageStats>;
+  closeAsync(): Promise<void>;
+}
+
+/** The module of a binding. */
+export interface NativeBinding {
+  readonly NativeStorage: {
+    open(options: NativeOpenOptions): NativeStorage;
+    openAsync(options: NativeOpenOptions): Promise<NativeStorage>;
+  };
+  /** The version of the package the binding was built for. */
+  version(): string;
+}

@@ -1,0 +1,94 @@
+/** The options of a store: their types, and their validation before anything is opened. */
+import { NativeStorageError, type NativeStorageErrorCode } from "./errors.js";
+
+/** Whether callbacks run before a method returns (`sync`) or later, with the work off the JavaScript thread (`async`). */
+export type Flavour = "sync" | "async";
+
+/**
+ * What a finished store has survived: `relaxed` a crash or kill of the process, `strict` a power cut, `memory` nothing
+ * beyond the process.
+ */
+export type Durability = "relaxed" | "strict" | "memory";
+
+/** Tells that a store no longer keeps what it promised. */
+export interface DegradedEvent {
+  readonly code: NativeStorageErrorCode;
+  readonly message: string;
+  readonly error: NativeStorageError;
+}
+
+export interface NativeStorageOptions {
+  /** The directory of the store, created if absent. Required unless `durability` is `"memory"`. */
+  readonly path?: string;
+  /** Default: `"sync"`. */
+  readonly flavour?: Flavour;
+  /** Default: `"relaxed"`. */
+  readonly durability?: Durability;
+  /** Bytes of memory for cached index blocks. Default: chosen by the platform. */
+  readonly cacheBytes?: number;
+  /** Size in bytes at which a log segment is sealed and a new one begun. Default: 32 MiB. */
+  readonly segmentBytes?: number;
+  /**
+   * Called once, when an operation has failed in a way that means this store no longer keeps what it promised (disk full,
+   * a failed write, damaged data, …). Every such failure is also thrown or logged.
+   */
+  readonly onDegraded?: (event: DegradedEvent) => void;
+}
+
+const FLAVOURS: readonly string[] = ["sync", "async"] satisfies Flavour[];
+const DURABILITIES: readonly string[] = ["relaxed", "strict", "memory"] satisfies Durability[];
+const NAMES: readonly string[] = [
+  "path",
+  "flavour",
+  "durability",
+  "cacheBytes",
+  "segmentBytes",
+  "onDegraded",
+] satisfies (keyof NativeStorageOptions)[];
+
+/** Throws `INVALID_OPTION`, naming the option and what it allows, unless `options` can be used. */
+export function validateOptions(options: unknown): asserts options is NativeStorageOptions {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw invalid("options", `must be an object such as { path: "./data/jazz" }, not ${describe(options)}`);
+  }
+  const given = options as Record<string, unknown>;
+  for (const name of Object.keys(given)) {
+    if (!NAMES.includes(name)) {
+      throw invalid(name, `is unknown; the options are ${NAMES.join(", ")}`);
+    }
+  }
+  oneOf("flavour", given.flavour, FLAVOURS);
+  oneOf("durability", given.durability, DURABILITIES);
+  bytes("cacheBytes", given.cacheBytes);
+  bytes("segmentBytes", given.segmentBytes);
+  if (given.onDegraded !== undefined && typeof given.onDegraded !== "function") {
+    throw invalid("onDegraded", `must be a function, not ${describe(given.onDegraded)}`);
+  }
+  if (given.path === undefined) {
+    if (given.durability !== "memory") {
+      throw invalid("path", 'is required, except with durability "memory"');
+    }
+  } else if (typeof given.path !== "string" || given.path === "" || given.path.includes("\0")) {
+    throw invalid("path", `must name a directory, not ${describe(given.path)}`);
+  }
+}
+
+function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
+  if (value !== undefined && !allowed.includes(value as string)) {
+    throw invalid(name, `must be one of ${allowed.map(describe).join(", ")}, not ${describe(value)}`);
+  }
+}
+
+function bytes(name: string, value: unknown): void {
+  if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) > 0)) {
+    throw invalid(name, `must be a positive whole number of bytes, not ${describe(value)}`);
+  }
+}
+
+function invalid(option: string, detail: string): NativeStorageError {
+  return new NativeStorageError("INVALID_OPTION", `option ${option}: ${detail}`);
+}
+
+function describe(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}

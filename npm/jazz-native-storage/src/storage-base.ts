@@ -1,0 +1,286 @@
+/**
+ * What both flavours share: the state held in memory (rules M-1 to M-5), known states and those who wait for them, valid
+ * deletes, and how failures are reported. Nothing here waits for the engine, except where a promise is given anyway.
+ */
+import { type CoValueCore, emptyKnownState, logger, type RawCoID } from "cojson";
+import { readIds } from "./codec/lists.js";
+import type { LoadedSession } from "./codec/loaded.js";
+import { type StoreOutcome, writeMessage } from "./codec/messages.js";
+import { ByteWriter } from "./codec/writer.js";
+import {
+  type AcquireResult,
+  type ContentMessage,
+  DeletedCoValuesEraserScheduler,
+  type KnownState,
+  StorageKnownState,
+  TRANSACTION_CONFIG,
+} from "./cojson-internals.js";
+import { setOwn } from "./delivery.js";
+import { isDegradation, NativeStorageError, toNativeStorageError } from "./errors.js";
+import type { NativeLockResult, NativeStorage, StorageStats } from "./native.js";
+import type { DegradedEvent, Flavour } from "./options.js";
+
+const U32_LIMIT = 0xffffffff;
+
+/** What of a message is needed once it is stored, as it was when it was written. */
+export interface Written {
+  readonly id: RawCoID;
+  readonly sessions: readonly string[];
+  /** Where each session stands if exactly the message's content was stored. */
+  readonly ends: readonly number[];
+}
+
+export abstract class StorageBase {
+  abstract readonly flavour: Flavour;
+
+  /** Rule M-1. Public as in cojson's own storages. */
+  readonly knownStates = new StorageKnownState();
+  /** Rule M-2: values delivered or taken in, and not unmounted since. */
+  protected readonly inMemory = new Set<RawCoID>();
+  /** Rule M-3. */
+  private readonly validDeletes = new Set<RawCoID>();
+  private readonly writer = new ByteWriter();
+  private readonly idWriter = new ByteWriter();
+  private scheduler: DeletedCoValuesEraserScheduler | undefined;
+  private degraded = false;
+
+  constructor(
+    protected readonly native: NativeStorage,
+    private readonly onDegraded: ((event: DegradedEvent) => void) | undefined,
+  ) {}
+
+  getKnownState(id: string): KnownState {
+    return this.knownStates.getKnownState(id);
+  }
+
+  waitForSync(id: string, coValue: CoValueCore): Promise<void> {
+    return this.knownStates.waitForSync(id, coValue);
+  }
+
+  onCoValueUnmounted(id: RawCoID): void {
+    this.inMemory.delete(id);
+    this.knownStates.deleteKnownState(id);
+  }
+
+  markDeleteAsValid(id: RawCoID): void {
+    this.validDeletes.add(id);
+    this.scheduler?.onEnqueueDeletedCoValue();
+  }
+
+  enableDeletedCoValuesErasure(): void {
+    if (this.scheduler) return;
+    this.scheduler = new DeletedCoValuesEraserScheduler({ run: () => this.runScheduledErasure() });
+    this.scheduler.scheduleStartupDrain();
+  }
+
+  /** Figures about the store. */
+  async stats(): Promise<StorageStats> {
+    return await this.attempt(this.native.statsAsync());
+  }
+
+  /** Resolves when everything stored so far survives a power cut, whatever the durability. */
+  async flush(): Promise<void> {
+    await this.attempt(this.native.flushAsync());
+  }
+
+  /** Ids of deleted values that are waiting for their content to be erased. */
+  async pendingDeletions(): Promise<RawCoID[]> {
+    return readIds(await this.attempt(this.native.pendingDeletionsAsync())) as RawCoID[];
+  }
+
+  protected abstract runScheduledErasure(): Promise<{ hasMore: boolean }>;
+
+  /** The part of `close` that needs no engine (rule X-1). The object stays usable (rules X-5 and X-6). */
+  protected forget(): void {
+    this.scheduler?.dispose();
+    this.scheduler = undefined;
+    this.inMemory.clear();
+    this.knownStates.knownStates.clear();
+  }
+
+  /** Ends the wait of those who wait for something to be stored, since nothing will be (rule Y-7). */
+  protected settleWaiters(): void {
+    for (const id of [...this.knownStates.waitForSyncRequests.keys()]) this.knownStates.deleteKnownState(id);
+  }
+
+  /** The bytes of a message, valid until the next one is written. */
+  protected encode(message: ContentMessage): ByteWriter {
+    const writer = this.writer.reset();
+    writeMessage(writer, message, {
+      deleteIsValid: this.validDeletes.has(message.id),
+      chunkThreshold: TRANSACTION_CONFIG.MAX_RECOMMENDED_TX_SIZE,
+    });
+    return writer;
+  }
+
+  /** The bytes of an id, valid until the next one is written. */
+  protected idBytes(id: string): Uint8Array {
+    const writer = this.idWriter.reset();
+    writer.bare(id);
+    return writer.written();
+  }
+
+  /** The bytes of an id, to be kept. */
+  protected ownIdBytes(id: string): Uint8Array {
+    const writer = this.idWriter.reset();
+    writer.bare(id);
+    return writer.copy();
+  }
+
+  /**
+   * Brings the known state up to date after a store, and gives it back if the engine lacks something that a correction
+   * has to bring (rules W-2, W-3, W-11, W-12). Only called once the engine has answered, so that a store that failed
+   * leaves the known state as it was (rule K-4).
+   */
+  protected settleStore({ id, sessions, ends }: Written, outcome: StoreOutcome): KnownState | undefined {
+    if (outcome.status === "header-missing") {
+      const knownState = emptyKnownState(id);
+      this.knownStates.setKnownState(id, knownState);
+      this.onKnownStateReplaced(id);
+      return knownState;
+    }
+    const knownState = this.knownStates.getKnownState(id);
+    knownState.header = true;
+    const counters = outcome.counters ?? ends;
+    for (let i = 0; i < sessions.length; i++) {
+      const session = sessions[i] as string;
+      const counter = counters[i] ?? 0;
+      if (counter > 0 || Object.hasOwn(knownState.sessions, session)) {
+        setOwn(knownState.sessions, session, counter);
+      }
+    }
+    // What is still stored after `close` belongs to a node that is gone.
+    if (this.takesIn()) this.inMemory.add(id);
+    this.knownStates.handleUpdate(id, knownState);
+    return outcome.status === "gap" ? knownState : undefined;
+  }
+
+  /** Whether stored values enter the in-memory set. */
+  protected takesIn(): boolean {
+    return true;
+  }
+
+  protected onKnownStateReplaced(_id: RawCoID): void {}
+
+  /** Enters a value about to be delivered (rules L-13 and M-2), and gives its known state. */
+  protected enterLoaded(id: RawCoID, sessions: readonly LoadedSession[]): KnownState {
+    const knownState = this.knownStates.getKnownState(id);
+    this.enterCounters(knownState, sessions);
+    this.inMemory.add(id);
+    return knownState;
+  }
+
+  /** Raises counters to those of a read: a store that finished since the read began keeps its own. */
+  protected enterCounters(
+    knownState: KnownState,
+    sessions: Iterable<{ readonly id: string; readonly counter: number }>,
+  ): void {
+    knownState.header = true;
+    const counters: Record<string, number> = knownState.sessions;
+    for (const { id, counter } of sessions) {
+      if (!Object.hasOwn(counters, id) || (counters[id] as number) < counter) setOwn(counters, id, counter);
+    }
+  }
+
+  /** What an erase leaves of a known state: the delete sessions. */
+  protected lowerErased(id: RawCoID): void {
+    const knownState = this.knownStates.getCachedKnownState(id);
+    if (!knownState) return;
+    const counters: Record<string, number> = knownState.sessions;
+    for (const session of Object.keys(counters)) {
+      if (!session.endsWith("$")) delete counters[session];
+    }
+  }
+
+  /** Logs that the correction that was asked for did not come (rule C-5). */
+  protected logMissingCorrection(details: { knownState: KnownState; correction?: null }): void {
+    logger.error("Correction callback returned undefined", details);
+  }
+
+  /** The callback for messages of a correction, which must not need another one (rule C-6). */
+  protected refuseCorrection(msg: ContentMessage): (knownState: KnownState) => undefined {
+    return (knownState) => {
+      // The message as it is, for whoever looks for its maker; the logger's types know only plain JSON.
+      logger.error("Double correction requested", { msg, knownState } as unknown as Record<string, never>);
+      return undefined;
+    };
+  }
+
+  protected warnUnknownDeleted(id: RawCoID): void {
+    logger.warn("A value queued for erasure is not stored", { id });
+  }
+
+  /** Types an error of the engine, and tells `onDegraded` of the first that means a broken promise. */
+  protected report(error: unknown): NativeStorageError {
+    const typed = toNativeStorageError(error);
+    if (!this.degraded && isDegradation(typed)) {
+      this.degraded = true;
+      try {
+        this.onDegraded?.({ code: typed.code, message: typed.message, error: typed });
+      } catch (err) {
+        logger.error("onDegraded threw", { err });
+      }
+    }
+    return typed;
+  }
+
+  /** Reports and logs a failure that has no caller to be thrown to. */
+  protected logFailure(operation: string, error: unknown): NativeStorageError {
+    const typed = this.report(error);
+    logger.error(`Jazz Native Storage could not ${operation}: ${typed.message}`, { err: typed });
+    return typed;
+  }
+
+  /** Logs what a callback of the caller's threw: that is no failure of the store (rule Z-3). */
+  protected logThrown(method: string, err: unknown): void {
+    logger.error(`A callback given to ${method} threw`, { err });
+  }
+
+  /** Logs why loaded content was not delivered, and gives that back. */
+  protected logUndelivered(id: RawCoID, error: unknown): unknown {
+    if (error instanceof NativeStorageError) return this.logFailure(`deliver ${id}`, error);
+    this.logThrown("load", error);
+    return error;
+  }
+
+  /** Runs an operation of the engine whose failure is thrown to the caller. */
+  protected call<T>(operation: () => T): T {
+    try {
+      return operation();
+    } catch (error) {
+      throw this.report(error);
+    }
+  }
+
+  private async attempt<T>(result: Promise<T>): Promise<T> {
+    try {
+      return await result;
+    } catch (error) {
+      throw this.report(error);
+    }
+  }
+}
+
+export function summarize(message: ContentMessage): Written {
+  const sessions = Object.keys(message.new);
+  const ends: number[] = [];
+  for (const content of Object.values(message.new)) ends.push(content.after + content.newTransactions.length);
+  return { id: message.id, sessions, ends };
+}
+
+export function acquireResult({ acquired, reason, lastProcessedOffset }: NativeLockResult): AcquireResult {
+  return acquired
+    ? { acquired, lastProcessedOffset }
+    : { acquired: false, reason: reason === "not_due" ? "not_due" : "lock_held" };
+}
+
+/** A page size as the engine takes it. */
+export function pageSize(limit: number): number {
+  return Math.min(Math.max(Math.trunc(limit), 0), U32_LIMIT) || 0;
+}
+
+/** Marks a promise as one whose failure is reported already: it may be awaited, but need not be (rule Z-4). */
+export function reported<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

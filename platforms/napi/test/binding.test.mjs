@@ -1,0 +1,179 @@
+/** What the addon adds to the engine: lifetimes of bytes, promises, errors, threads. Run by `cargo xtask test`. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, test } from "node:test";
+import { Worker } from "node:worker_threads";
+import { counter, message, text } from "./forms.mjs";
+
+const root = resolve(import.meta.dirname, "../../..");
+const native = join(root, "npm/jazz-native-storage/native");
+const addon = join(native, readdirSync(native).find((file) => file.endsWith(".node")) ?? "missing");
+const { NativeStorage, version } = createRequire(import.meta.url)(addon);
+
+const scratch = mkdtempSync(join(tmpdir(), "jazz-native-storage-binding-"));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+const BUDGET = 1e9;
+const inMemory = () => NativeStorage.open({ durability: "memory" });
+
+test("the addon has the version of the package", () => {
+  const { version: expected } = JSON.parse(
+    readFileSync(join(root, "npm/jazz-native-storage/package.json"), "utf8"),
+  );
+  assert.equal(version(), expected);
+});
+
+test("every operation has a twin off the event loop", () => {
+  const methods = Object.getOwnPropertyNames(NativeStorage.prototype).filter(
+    (name) => name !== "constructor",
+  );
+  const sync = methods.filter((name) => !name.endsWith("Async"));
+  assert.equal(sync.length, 19);
+  assert.deepEqual(
+    methods.filter((name) => name.endsWith("Async")).sort(),
+    sync.map((name) => `${name}Async`).sort(),
+  );
+});
+
+test("nothing is null, in both flavours", async () => {
+  const storage = inMemory();
+  assert.equal(storage.load(text("co_z1"), BUDGET), null);
+  assert.equal(await storage.loadAsync(text("co_z1"), BUDGET), null);
+  assert.equal(storage.store(message("co_z1")), null);
+  assert.equal(await storage.storeAsync(message("co_z1", { after: 1 })), null);
+  assert.equal(counter(storage.knownState(text("co_z1"))), 2);
+});
+
+test("a view into a larger buffer is read from where it begins to where it ends", () => {
+  const storage = inMemory();
+  const bytes = message("co_z1");
+  const large = new Uint8Array(bytes.length + 64).fill(0xee);
+  large.set(bytes, 13);
+  assert.equal(storage.store(large.subarray(13, 13 + bytes.length)), null);
+  assert.equal(storage.coValueCount(), 1);
+});
+
+test("results keep their bytes, however many follow", () => {
+  const storage = inMemory();
+  const sizes = [0, 1, 100, 3_900, 4_100, 70_000, 1_000_000];
+  for (const size of sizes) storage.store(message(`co_z${size}`, { changes: "x".repeat(size) }));
+  const kept = [];
+  for (let round = 0; round < 200; round++) {
+    const size = sizes[round % (round < 20 ? sizes.length : 4)];
+    kept.push([size, storage.load(text(`co_z${size}`), BUDGET)]);
+  }
+  for (const [size, bytes] of kept) {
+    assert.equal(bytes.filter((byte) => byte === 0x78).length, size);
+  }
+});
+
+test("a result whose memory was transferred away leaves the others alone", () => {
+  const storage = inMemory();
+  storage.store(message("co_z1"));
+  const expected = Array.from(storage.knownState(text("co_z1")));
+  const result = storage.knownState(text("co_z1"));
+  structuredClone(result, { transfer: [result.buffer] });
+  assert.equal(result.length, 0);
+  assert.deepEqual(Array.from(storage.knownState(text("co_z1"))), expected);
+});
+
+test("an argument may change as soon as an asynchronous call has returned", async () => {
+  const storage = inMemory();
+  const bytes = message("co_z1");
+  const stored = storage.storeAsync(bytes);
+  bytes.fill(0xff);
+  assert.equal(await stored, null);
+  assert.equal(counter(storage.knownState(text("co_z1"))), 1);
+});
+
+test("asynchronous writes happen in the order of the calls", async () => {
+  const storage = inMemory();
+  const stored = Array.from({ length: 500 }, (_, index) =>
+    storage.storeAsync(message("co_z1", { after: index })),
+  );
+  assert.deepEqual(await Promise.all(stored), new Array(500).fill(null));
+  assert.equal(counter(storage.knownState(text("co_z1"))), 500);
+});
+
+test("errors have the engine's code, thrown or rejected", async () => {
+  const storage = inMemory();
+  const file = join(scratch, "file");
+  writeFileSync(file, "");
+  const cases = [
+    ["MALFORMED", () => storage.store(Uint8Array.of(9)), () => storage.storeAsync(Uint8Array.of(9))],
+    ["EMPTY_ID", () => storage.load(text(""), BUDGET), () => storage.loadAsync(text(""), BUDGET)],
+    [
+      "NOT_A_DIRECTORY",
+      () => NativeStorage.open({ path: file }),
+      () => NativeStorage.openAsync({ path: file }),
+    ],
+  ];
+  for (const [code, thrown, rejected] of cases) {
+    const expected = (error) =>
+      error instanceof Error && error.code === code && error.message.length > code.length;
+    assert.throws(thrown, expected, code);
+    await assert.rejects(rejected, expected, code);
+  }
+});
+
+test("options are checked before anything is opened", () => {
+  const path = join(scratch, "never");
+  for (const options of [
+    { path, durability: "eternal" },
+    { path, cacheBytes: -1 },
+    { path, cacheBytes: 70_000.5 },
+    { path, segmentBytes: Number.NaN },
+    { path, segmentBytes: Number.POSITIVE_INFINITY },
+    { path: "" },
+    {},
+  ]) {
+    assert.throws(() => NativeStorage.open(options), { code: "INVALID_OPTION" }, JSON.stringify(options));
+  }
+  assert(!readdirSync(scratch).includes("never"));
+});
+
+test("the process lives until promises are settled, and ends by itself then", () => {
+  const path = join(scratch, "process");
+  const program = `
+    const { NativeStorage } = require(${JSON.stringify(addon)});
+    NativeStorage.openAsync({ path: ${JSON.stringify(path)} }).then(async (storage) => {
+      await storage.flushAsync();
+      process.stdout.write("settled");
+    });
+  `;
+  const { status, stdout } = spawnSync(process.execPath, ["-e", program], {
+    encoding: "utf8",
+    timeout: 30_000,
+  });
+  assert.deepEqual({ status, stdout }, { status: 0, stdout: "settled" });
+});
+
+test("a worker may end with operations under way", async () => {
+  const program = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    const { NativeStorage } = require(workerData.addon);
+    const storage = NativeStorage.open({ durability: "memory" });
+    storage.store(workerData.message);
+    parentPort.postMessage("started");
+    (async () => {
+      for (;;) {
+        for (let count = 0; count < 100; count++) storage.loadAsync(workerData.id, 1e9);
+        storage.load(workerData.id, 1e9);
+        await storage.flushAsync();
+      }
+    })();
+  `;
+  const workerData = { addon, message: message("co_z1"), id: text("co_z1") };
+  for (let round = 0; round < 10; round++) {
+    const worker = new Worker(program, { eval: true, workerData });
+    await new Promise((started, failed) => worker.once("message", started).once("error", failed));
+    assert.equal(await worker.terminate(), 1);
+  }
+  const storage = inMemory();
+  storage.store(message("co_z1"));
+  assert.equal(counter(await storage.knownStateAsync(text("co_z1"))), 1);
+});
