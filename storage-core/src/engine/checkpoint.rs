@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::manifest::{RunEntry, SegmentEntry};
 use crate::format::record::{self, RecordKind, SEGMENT_HEADER, SegmentHeader};
-use crate::format::{Location, Lsn, Ordinal};
+use crate::format::row::Group;
+use crate::format::{Lsn, Ordinal};
 use std::sync::Arc;
 
 impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
@@ -139,7 +140,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         &self,
         log: &Log<F>,
         order_first: Ordinal,
-        order: &[Location],
+        order: &[Group],
         rows: impl FnOnce(&mut RunWriter<'_, F>) -> Result<()>,
     ) -> Result<Arc<RunFile<F>>> {
         let (id, store) = (log.manifest.next_run, log.manifest.store);
@@ -254,7 +255,7 @@ impl<F: FileIO> Peek<F> {
     }
 
     /// The rows of this group, if they are next.
-    fn take_group(&mut self, group: crate::format::row::Group) -> Result<Vec<Row>> {
+    fn take_group(&mut self, group: Group) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         while let Some(row) = self.head.filter(|(key, _)| key.group() == group) {
             rows.push(row);

@@ -84,8 +84,8 @@ impl<F: FileIO> Layers<F> {
         all.ok_or_else(|| Error::Internal("a record was not read".to_owned()))
     }
 
-    /// The locations of the CoValues created, in that order, as far as the runs know: at most `limit` from `skip` on.
-    pub fn created(&self, skip: u64, limit: u64, out: &mut Vec<Location>) -> Result<()> {
+    /// The groups in the order of their creation, as far as the runs know: at most `limit` from `skip` on.
+    pub fn created(&self, skip: u64, limit: u64, out: &mut Vec<Group>) -> Result<()> {
         let (mut at, end) = (skip, skip.saturating_add(limit));
         for run in &self.runs {
             let (Ordinal(first), count) = run.order();

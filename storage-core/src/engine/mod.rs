@@ -122,7 +122,7 @@ impl From<Error> for ApplyError {
 pub struct IndexWriter<'a, D: Delta> {
     delta: &'a D,
     rows: &'a mut u64,
-    created: &'a mut Vec<Location>,
+    created: &'a mut Vec<Group>,
 }
 
 impl<D: Delta> IndexWriter<'_, D> {
@@ -137,8 +137,8 @@ impl<D: Delta> IndexWriter<'_, D> {
         Ok(())
     }
     /// Adds to the list of CoValues in the order of creation.
-    pub fn created(&mut self, location: Location) {
-        self.created.push(location);
+    pub fn created(&mut self, group: Group) {
+        self.created.push(group);
     }
 }
 
@@ -151,7 +151,7 @@ struct Index<F: FileIO, D: Delta> {
     /// Rows in the delta.
     rows: u64,
     /// CoValues created since the runs, and how many before.
-    created: Vec<Location>,
+    created: Vec<Group>,
     created_before: u64,
     layers: Arc<Layers<F>>,
 }
@@ -266,20 +266,35 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         Ok((out, layers))
     }
 
-    /// The locations of up to `limit` CoValues in the order of creation, from `skip` on, and the layers they are in.
-    pub fn created(&self, skip: u64, limit: u64) -> Result<(Vec<Location>, Arc<Layers<F>>)> {
+    /// Up to `limit` groups in the order of their creation, from `skip` on.
+    pub fn created(&self, skip: u64, limit: u64) -> Result<Vec<Group>> {
         let mut out = Vec::new();
         let (recent, layers) = {
             let index = self.index();
             let from = skip.saturating_sub(index.created_before);
             let missing = index.created_before.saturating_sub(skip).min(limit);
-            let recent: Vec<Location> =
+            let recent: Vec<Group> =
                 index.created.iter().skip(from as usize).take((limit - missing) as usize).copied().collect();
             (recent, Arc::clone(&index.layers))
         };
         layers.created(skip, limit, &mut out)?;
         out.extend(recent);
-        Ok((out, layers))
+        Ok(out)
+    }
+
+    /// The rows of each key, newest first, and the layers they belong to, as one consistent state.
+    pub fn rows(&self, keys: &[Key]) -> Result<(Vec<Vec<Value>>, Arc<Layers<F>>)> {
+        let (mut rows, layers): (Vec<Vec<Value>>, _) = {
+            let index = self.index();
+            (
+                keys.iter().map(|key| index.delta.get(key).into_iter().collect()).collect(),
+                Arc::clone(&index.layers),
+            )
+        };
+        for (key, values) in keys.iter().zip(&mut rows) {
+            values.extend(layers.get_all(key, &self.cache)?);
+        }
+        Ok((rows, layers))
     }
 
     /// How many CoValues were created.
@@ -296,7 +311,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             return Err(Error::Internal("the engine is closed".to_owned()));
         }
         record::start(&mut log.buffer);
-        Ok(Write { engine: self, log, last: None })
+        Ok(Write { engine: self, log, last: None, appending: false })
     }
 
     /// Makes everything committed so far survive a power cut.
@@ -356,6 +371,8 @@ pub struct Write<'a, F: FileIO, S: Schema, D: Delta> {
     engine: &'a Engine<F, S, D>,
     log: MutexGuard<'a, Log<F>>,
     last: Option<Lsn>,
+    /// A record is on its way from the log to the index.
+    appending: bool,
 }
 
 impl<F: FileIO, S: Schema, D: Delta> Write<'_, F, S, D> {
@@ -403,8 +420,10 @@ impl<F: FileIO, S: Schema, D: Delta> Write<'_, F, S, D> {
     /// Appends the record to the log and applies it to the index. The next record can then be constructed.
     pub fn append(&mut self) -> Result<Location> {
         let engine = self.engine;
+        self.appending = true;
         let log = &mut *self.log;
-        let (location, lsn) = engine.append_record(log, RecordKind::Commit)?;
+        let appended = engine.append_record(log, RecordKind::Commit);
+        let (location, lsn) = appended.inspect_err(|_| self.appending = false)?;
         let body = log.buffer.get(record::RECORD_HEADER as usize..location.len as usize).unwrap_or_default();
         let applied = {
             let mut index = engine.index_mut();
@@ -421,6 +440,7 @@ impl<F: FileIO, S: Schema, D: Delta> Write<'_, F, S, D> {
             return Err(engine.latch.set(error));
         }
         self.last = Some(lsn);
+        self.appending = false;
         record::start(&mut self.log.buffer);
         Ok(location)
     }
@@ -448,7 +468,7 @@ impl<F: FileIO, S: Schema, D: Delta> Write<'_, F, S, D> {
 impl<F: FileIO, S: Schema, D: Delta> Drop for Write<'_, F, S, D> {
     fn drop(&mut self) {
         // A panic between log and index would leave them apart.
-        if std::thread::panicking() {
+        if self.appending && std::thread::panicking() {
             self.engine.latch.set(Error::Internal("a write panicked".to_owned()));
         }
     }

@@ -8,7 +8,7 @@ use crate::format::row::{Group, Key, Value};
 use crate::format::run::{
     self, Block, BlockBuilder, BlockEntry, FOOTER_LEN, Filter, Footer, ORDER_PER_PAGE, order_page_span,
 };
-use crate::format::{Location, Ordinal, RunId, StoreId};
+use crate::format::{Ordinal, RunId, StoreId};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -167,8 +167,8 @@ impl<F: FileIO> RunFile<F> {
         RunScan { run: Arc::clone(self), next: 0, rows: Vec::new().into_iter() }
     }
 
-    /// The locations of up to `limit` CoValues created in this run, from `skip` on.
-    pub fn created(&self, skip: u64, limit: u64, out: &mut Vec<Location>) -> Result<()> {
+    /// Up to `limit` groups created in this run, in that order, from `skip` on.
+    pub fn created(&self, skip: u64, limit: u64, out: &mut Vec<Group>) -> Result<()> {
         let count = self.footer.order_count;
         let end = count.min(skip.saturating_add(limit));
         let mut at = skip;
@@ -296,7 +296,7 @@ impl<'a, F: FileIO> RunWriter<'a, F> {
     }
 
     /// Completes the file with the list of CoValues created and makes it durable. Gives its length.
-    pub fn finish(mut self, order_first: Ordinal, order: &[Location]) -> Result<u64> {
+    pub fn finish(mut self, order_first: Ordinal, order: &[Group]) -> Result<u64> {
         self.close_block()?;
         let order_offset = self.position();
         for page in order.chunks(ORDER_PER_PAGE) {

@@ -5,16 +5,16 @@
 
 use super::bytes::{Cursor, PutBytes};
 use super::row::{Group, KEY_LEN, Key, VALUE_LEN, Value};
-use super::{FORMAT_VERSION, Location, Ordinal, RunId, SegmentId, StoreId};
+use super::{FORMAT_VERSION, Ordinal, RunId, StoreId};
 
 /// Rows between two full keys.
 pub const RESTART: usize = 16;
 /// Bytes of the footer, the last bytes of the file.
 pub const FOOTER_LEN: usize = 128;
 /// Order entries in a page.
-pub const ORDER_PER_PAGE: usize = 340;
+pub const ORDER_PER_PAGE: usize = 255;
 /// Bytes of an order entry.
-pub const ORDER_ENTRY: usize = 12;
+pub const ORDER_ENTRY: usize = 16;
 /// Bytes of an entry of the block index.
 pub const BLOCK_ENTRY: usize = KEY_LEN + 12;
 
@@ -233,24 +233,22 @@ pub fn decode_block_index(bytes: &[u8]) -> Option<Vec<BlockEntry>> {
     Some(blocks)
 }
 
-/// A page of the list of CoValues in the order of creation: the records that hold their headers.
-pub fn encode_order_page(locations: &[Location]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(locations.len() * ORDER_ENTRY + 4);
-    for location in locations {
-        out.put_u32(location.segment.0);
-        out.put_u32(location.offset);
-        out.put_u32(location.len);
+/// A page of the list of groups in the order of creation.
+pub fn encode_order_page(groups: &[Group]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(groups.len() * ORDER_ENTRY + 4);
+    for group in groups {
+        out.extend_from_slice(&group.0);
     }
     seal(&mut out);
     out
 }
 
 /// Decodes and checks a page of the order list.
-pub fn decode_order_page(bytes: &[u8]) -> Option<Vec<Location>> {
+pub fn decode_order_page(bytes: &[u8]) -> Option<Vec<Group>> {
     let mut c = Cursor::new(unseal(bytes)?);
     let mut out = Vec::with_capacity(c.rest().len() / ORDER_ENTRY);
     while !c.is_empty() {
-        out.push(Location { segment: SegmentId(c.u32()?), offset: c.u32()?, len: c.u32()? });
+        out.push(Group(c.array()?));
     }
     Some(out)
 }
@@ -456,11 +454,11 @@ mod tests {
 
     #[test]
     fn order_pages_footer_and_block_index_round_trip() {
-        let location = |n: u32| Location { segment: SegmentId(n), offset: 8 * n, len: n + 24 };
-        let page: Vec<_> = (0..ORDER_PER_PAGE as u32).map(location).collect();
+        let page: Vec<_> = (0..ORDER_PER_PAGE as u64).map(group).collect();
         let bytes = encode_order_page(&page);
         assert_eq!(order_page_span(0, 1_000), (0, bytes.len() as u64));
-        assert_eq!(order_page_span(2, 1_000), (2 * bytes.len() as u64, (1_000 - 680) * 12 + 4));
+        assert_eq!(order_page_span(3, 1_000), (3 * bytes.len() as u64, (1_000 - 765) * 16 + 4));
+        assert_eq!(order_page_span(2, 1_000), (2 * bytes.len() as u64, 255 * 16 + 4));
         assert_eq!(decode_order_page(&bytes), Some(page));
         let blocks = vec![BlockEntry { first: Key([3; KEY_LEN]), offset: 1 << 33, len: 9 }; 3];
         assert_eq!(decode_block_index(&encode_block_index(&blocks)), Some(blocks));

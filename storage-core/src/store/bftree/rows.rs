@@ -1,14 +1,16 @@
 //! The row operations of [`StorageBackend`], and what erases a CoValue.
 
 use super::BfTreeStorage;
+use super::lookup::create_entry;
 use super::read::locations;
 use super::transaction::{Transaction, check_id};
 use crate::engine::delta::Delta;
 use crate::error::{Error, Result};
 use crate::file::FileIO;
-use crate::format::Ordinal;
-use crate::format::entry::{Create, Entry, ErasedSession, entries};
+use crate::format::entry::{Create, Entry, ErasedSession};
+use crate::format::row::{CoValueRow, Key};
 use crate::format::tx;
+use crate::format::{Location, Ordinal};
 use crate::store::rows::{
     CoValueId, CoValueRowId, KnownState, SessionRowId, Signature, SignatureAfterRow, StoredCoValueRow,
     StoredSessionRow, SyncStateUpdate, TransactionRow, TxIndex,
@@ -18,20 +20,24 @@ use crate::store::traits::{StorageBackend, StorageTransaction};
 impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// The ids of the CoValues created at these places in the order of creation.
     fn created_ids(&self, offset: u64, limit: u64) -> Result<Vec<CoValueId>> {
-        let (locations, layers) = self.engine.created(offset, limit)?;
-        let records = layers.read(&locations)?;
-        let mut ids: Vec<CoValueId> = Vec::with_capacity(records.len());
-        for record in &records {
-            for entry in entries(record.body()) {
-                if let Entry::Create(create) = entry.map_err(super::schema::bad_entry)? {
-                    ids.push(CoValueId::new(create.id));
-                }
-            }
-        }
-        if ids.len() != locations.len() {
-            return Err(Error::Internal("the list of CoValues names a record that creates none".to_owned()));
-        }
-        Ok(ids)
+        let groups = self.engine.created(offset, limit)?;
+        let keys: Vec<Key> = groups.iter().map(|group| Key::first(*group)).collect();
+        let (rows, layers) = self.engine.rows(&keys)?;
+        let no_record = || Error::Internal("the list of CoValues names one that is not stored".to_owned());
+        let locations: Option<Vec<Location>> = rows
+            .iter()
+            .map(|values| values.iter().filter_map(CoValueRow::decode).find_map(|row| row.created))
+            .map(|created| created.map(|(_, location)| location))
+            .collect();
+        let records = layers.read(&locations.ok_or_else(no_record)?)?;
+        groups
+            .iter()
+            .zip(&records)
+            .map(|(group, record)| {
+                let create = create_entry(record.body(), *group)?.ok_or_else(no_record)?;
+                Ok(CoValueId::new(create.id))
+            })
+            .collect()
     }
 
     /// The id of the CoValue with this row number.

@@ -173,7 +173,7 @@ impl Schema for CoValueSchema {
                 Entry::Create(create) => {
                     let row = CoValueRow { erased: false, created: Some((create.ordinal, record.location)) };
                     index.put(&Key::first(create.group), &row.encode(), true)?;
-                    index.created(record.location);
+                    index.created(create.group);
                 }
                 Entry::Append(append) => apply_append(append, record, position, index)?,
                 Entry::Erase { group, stored: true, sessions, .. } => {

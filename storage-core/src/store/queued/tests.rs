@@ -1,8 +1,10 @@
-//! The queue by itself, and over the model.
+//! The queue by itself, over the model, and over the store.
 
 use super::*;
 use crate::error::ErrorCode;
+use crate::file::InMemoryFileIO;
 use crate::format::tx::Fields;
+use crate::store::bftree::{BfTreeStorage, StoreOptions};
 use crate::store::model::ModelStorage;
 use crate::store::rows::{SessionUpdate, Signature};
 use std::collections::BTreeSet;
@@ -33,6 +35,10 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 
 fn queued() -> Queued<ModelStorage> {
     Queued::new(Arc::new(ModelStorage::new()))
+}
+
+fn queued_store() -> Queued<BfTreeStorage<InMemoryFileIO>> {
+    Queued::new(Arc::new(BfTreeStorage::open(InMemoryFileIO::new(), StoreOptions::default()).unwrap()))
 }
 
 #[test]
@@ -77,8 +83,11 @@ fn a_panic_ends_the_job_and_not_the_lane() {
     let (sender, receiver) = mpsc::channel();
     lanes.submit(Lane::Write, Box::new(move || sender.send(()).unwrap()));
     receiver.recv_timeout(Duration::from_secs(30)).expect("the lane goes on");
+    panic_in_a_transaction(&queued());
+    panic_in_a_transaction(&queued_store());
+}
 
-    let store = queued();
+fn panic_in_a_transaction(store: &impl StorageBackendAsync) {
     let id = CoValueId::from("co_zA");
     let error = wait(store.transaction(|_| -> Result<()> { panic!("on purpose, {}", 2) })).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Internal);
@@ -120,7 +129,11 @@ fn operations_take_effect_in_the_order_of_the_calls_even_if_nobody_waits() {
 
 #[test]
 fn every_operation_reaches_the_storage() {
-    let store = queued();
+    every_operation(&queued());
+    every_operation(&queued_store());
+}
+
+fn every_operation(store: &impl StorageBackendAsync) {
     let id = CoValueId::from("co_zA");
     let session_id = SessionId::from("co_zB_session_z1");
     let signature = Signature::from("signature_z1");
