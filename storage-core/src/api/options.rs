@@ -44,7 +44,7 @@ pub struct OpenOptions {
     pub path: Option<String>,
     /// What a completed operation promises.
     pub durability: Durability,
-    /// Bytes of index blocks kept in memory: 64 KiB to 4 GiB. None: 16 MiB.
+    /// Bytes of index blocks and pieces of the log kept in memory: 64 KiB to 4 GiB. None: 16 MiB.
     pub cache_bytes: Option<u64>,
     /// Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB.
     pub segment_bytes: Option<u64>,
@@ -152,7 +152,7 @@ pub struct StorageStats {
     pub segments: u32,
     /// Bytes of the log on disk.
     pub log_bytes: f64,
-    /// Bytes of index blocks in memory.
+    /// Bytes of index blocks and pieces of the log in memory.
     pub cache_bytes: f64,
     /// Bytes of filters and block indexes in memory.
     pub resident_bytes: f64,

@@ -1,9 +1,10 @@
 //! The immutable layers of the index and the segments their rows point into: one consistent version, replaced as a
 //! whole when a checkpoint is published.
 
+use super::cache::ReadCache;
 use super::delta::Row;
-use super::run::{BlockCache, RunFile};
-use super::segment::{RecordBytes, Segment, read_records};
+use super::run::RunFile;
+use super::segment::{RecordBytes, Segment};
 use crate::error::{Error, Result};
 use crate::file::FileIO;
 use crate::format::row::{Group, Key, Value};
@@ -17,19 +18,21 @@ pub struct Layers<F: FileIO> {
     pub runs: Vec<Arc<RunFile<F>>>,
     /// All segments of the store.
     pub segments: BTreeMap<SegmentId, Arc<Segment<F>>>,
+    /// What was read of them.
+    pub cache: Arc<ReadCache>,
 }
 
 impl<F: FileIO> Clone for Layers<F> {
     fn clone(&self) -> Self {
-        Self { runs: self.runs.clone(), segments: self.segments.clone() }
+        Self { runs: self.runs.clone(), segments: self.segments.clone(), cache: Arc::clone(&self.cache) }
     }
 }
 
 impl<F: FileIO> Layers<F> {
     /// The newest row of a key among the runs.
-    pub fn get(&self, key: &Key, cache: &BlockCache) -> Result<Option<Value>> {
+    pub fn get(&self, key: &Key) -> Result<Option<Value>> {
         for run in self.runs.iter().rev() {
-            if let Some(value) = run.get(key, cache)? {
+            if let Some(value) = run.get(key, &self.cache)? {
                 return Ok(Some(value));
             }
         }
@@ -37,16 +40,16 @@ impl<F: FileIO> Layers<F> {
     }
 
     /// All rows of a key among the runs, newest first.
-    pub fn get_all(&self, key: &Key, cache: &BlockCache) -> Result<Vec<Value>> {
-        let rows = self.runs.iter().rev().map(|run| run.get(key, cache));
+    pub fn get_all(&self, key: &Key) -> Result<Vec<Value>> {
+        let rows = self.runs.iter().rev().map(|run| run.get(key, &self.cache));
         rows.filter_map(Result::transpose).collect()
     }
 
     /// The rows of a group in each run that has any, newest run first.
-    pub fn group(&self, group: Group, cache: &BlockCache, out: &mut Vec<Vec<Row>>) -> Result<()> {
+    pub fn group(&self, group: Group, out: &mut Vec<Vec<Row>>) -> Result<()> {
         for run in self.runs.iter().rev() {
             let mut rows = Vec::new();
-            run.group(group, cache, &mut rows)?;
+            run.group(group, &self.cache, &mut rows)?;
             if !rows.is_empty() {
                 out.push(rows);
             }
@@ -60,28 +63,12 @@ impl<F: FileIO> Layers<F> {
         })
     }
 
-    /// The records at these locations, in the same order. Neighbours are read together.
+    /// The records at these locations, in the same order.
     pub fn read(&self, locations: &[Location]) -> Result<Vec<RecordBytes>> {
-        if let [only] = locations {
-            return read_records(self.segment(only.segment)?, locations);
-        }
-        let mut order: Vec<usize> = (0..locations.len()).collect();
-        order.sort_unstable_by_key(|i| locations.get(*i));
-        let mut out: Vec<Option<RecordBytes>> = locations.iter().map(|_| None).collect();
-        let sorted: Vec<Location> = order.iter().filter_map(|i| locations.get(*i).copied()).collect();
-        let mut places = order.into_iter();
-        for batch in sorted.chunk_by(|a, b| a.segment == b.segment) {
-            let Some(first) = batch.first() else { continue };
-            for (record, place) in
-                read_records(self.segment(first.segment)?, batch)?.into_iter().zip(&mut places)
-            {
-                if let Some(slot) = out.get_mut(place) {
-                    *slot = Some(record);
-                }
-            }
-        }
-        let all: Option<Vec<_>> = out.into_iter().collect();
-        all.ok_or_else(|| Error::Internal("a record was not read".to_owned()))
+        locations
+            .iter()
+            .map(|location| self.segment(location.segment)?.record(*location, &self.cache))
+            .collect()
     }
 
     /// The groups in the order of their creation, as far as the runs know: at most `limit` from `skip` on.

@@ -8,6 +8,7 @@
 //! - readers see the state after some whole number of records;
 //! - the first failed write or sync latches the store ([`latch`]).
 
+pub mod cache;
 pub mod checkpoint;
 pub mod delta;
 pub mod latch;
@@ -25,10 +26,11 @@ use crate::format::manifest::{Manifest, SegmentEntry};
 use crate::format::record::{self, MAX_BODY, RecordKind};
 use crate::format::row::{Group, Key, Value};
 use crate::format::{HashKey, Location, Lsn, RunId};
+use cache::ReadCache;
 use delta::{Delta, Row};
 use latch::Latch;
 use layers::Layers;
-use run::{BlockCache, RunFile};
+use run::RunFile;
 use segment::{RecordBytes, Segment};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
@@ -53,7 +55,7 @@ pub struct EngineOptions {
     pub checkpoint_rows: u64,
     /// Bytes of log at which a segment is sealed and the delta written out.
     pub segment_bytes: u64,
-    /// Bytes of the block cache.
+    /// Bytes of the cache of index blocks and pieces of the log.
     pub cache_bytes: u64,
     /// Runs above which all are merged into one.
     pub max_runs: usize,
@@ -203,7 +205,7 @@ pub struct EngineStats {
     pub segments: u64,
     /// Bytes of log segments.
     pub log_bytes: u64,
-    /// Bytes in the block cache.
+    /// Bytes in the cache of index blocks and pieces of the log.
     pub cache_bytes: u64,
     /// Bytes of filters and block indexes in memory.
     pub resident_bytes: u64,
@@ -218,7 +220,7 @@ pub struct Engine<F: FileIO, S: Schema, D: Delta> {
     options: EngineOptions,
     log: Mutex<Log<F>>,
     index: RwLock<Index<F, D>>,
-    cache: BlockCache,
+    cache: Arc<ReadCache>,
     latch: Arc<Latch>,
     syncer: Arc<Syncer<F>>,
     background: Option<JoinHandle<()>>,
@@ -262,7 +264,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             }
             Arc::clone(&index.layers)
         };
-        layers.group(group, &self.cache, &mut out)?;
+        layers.group(group, &mut out)?;
         Ok((out, layers))
     }
 
@@ -292,7 +294,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             )
         };
         for (key, values) in keys.iter().zip(&mut rows) {
-            values.extend(layers.get_all(key, &self.cache)?);
+            values.extend(layers.get_all(key)?);
         }
         Ok((rows, layers))
     }
@@ -387,13 +389,13 @@ impl<F: FileIO, S: Schema, D: Delta> Write<'_, F, S, D> {
         if layers.runs.is_empty() {
             return Ok(None);
         }
-        layers.get(key, &self.engine.cache)
+        layers.get(key)
     }
 
     /// All rows of a key among the runs, newest first.
     pub fn run_rows(&self, key: &Key) -> Result<Vec<Value>> {
         let layers = Arc::clone(&self.engine.index().layers);
-        layers.get_all(key, &self.engine.cache)
+        layers.get_all(key)
     }
 
     /// Reads records.

@@ -6,12 +6,13 @@
 //! A bad record ends the log only where a torn write can be the cause: in the last segment, with no later record that
 //! says that this place had been made durable. Anywhere else it is damage, which is reported and never cut away.
 
+use super::cache::read_cache;
 use super::checkpoint::create_segment;
 use super::delta::Delta;
 use super::latch::Latch;
 use super::layers::Layers;
 use super::manifest::{self, Found};
-use super::run::{RunFile, block_cache};
+use super::run::RunFile;
 use super::segment::{Scanner, Segment, describe};
 use super::sync::Syncer;
 use super::{
@@ -39,7 +40,8 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             Found::Damaged(slot) => create(&io, Some(slot))?,
         };
         let schema = make_schema(manifest.hash_key);
-        let mut layers = Layers { runs: Vec::new(), segments: BTreeMap::new() };
+        let cache = Arc::new(read_cache(options.cache_bytes));
+        let mut layers = Layers { runs: Vec::new(), segments: BTreeMap::new(), cache: Arc::clone(&cache) };
         for run in &manifest.runs {
             layers.runs.push(Arc::new(RunFile::open(&*io, run.id, run.file_len, manifest.store)?));
             for segment in &run.segments {
@@ -86,7 +88,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             schema,
             log: Mutex::new(log),
             index: RwLock::new(Index { delta, rows, created, created_before, layers: Arc::new(layers) }),
-            cache: block_cache(options.cache_bytes),
+            cache,
             latch,
             syncer,
             background,

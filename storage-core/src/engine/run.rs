@@ -1,6 +1,7 @@
 //! Runs on disk: immutable sorted layers of the index. Filter and block index are resident, blocks are read on demand
 //! into a bounded cache. Every byte is checked before it is used.
 
+use super::cache::{CacheKey, ReadCache, Shared};
 use super::delta::Row;
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
@@ -16,24 +17,6 @@ use std::sync::Arc;
 const BLOCK_BYTES: usize = 4 * 1024;
 /// Written in pieces of this size, in bytes.
 const WRITE_BYTES: usize = 256 * 1024;
-
-/// Blocks of runs, verified, by run and block number; bounded by bytes.
-pub type BlockCache = quick_cache::sync::Cache<(RunId, u32), Arc<[u8]>, BlockWeight>;
-
-/// A block weighs its bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct BlockWeight;
-
-impl quick_cache::Weighter<(RunId, u32), Arc<[u8]>> for BlockWeight {
-    fn weight(&self, _: &(RunId, u32), block: &Arc<[u8]>) -> u64 {
-        block.len() as u64 + 64
-    }
-}
-
-/// A cache of at most `bytes` bytes.
-pub fn block_cache(bytes: u64) -> BlockCache {
-    BlockCache::with_weighter((bytes / BLOCK_BYTES as u64).max(16) as usize, bytes, BlockWeight)
-}
 
 /// An open run.
 pub struct RunFile<F: FileIO> {
@@ -113,12 +96,12 @@ impl<F: FileIO> RunFile<F> {
         Ok(buffer)
     }
 
-    fn block(&self, n: usize, entry: &BlockEntry, cache: Option<&BlockCache>) -> Result<Arc<[u8]>> {
-        let key = (self.footer.id, n as u32);
+    fn block(&self, n: usize, entry: &BlockEntry, cache: Option<&ReadCache>) -> Result<Shared> {
+        let key = CacheKey::Block(self.footer.id, n as u32);
         if let Some(block) = cache.and_then(|c| c.get(&key)) {
             return Ok(block);
         }
-        let bytes: Arc<[u8]> = self.read(entry.offset, u64::from(entry.len))?.into();
+        let bytes = Arc::new(self.read(entry.offset, u64::from(entry.len))?);
         Block::verify(&bytes)
             .ok_or_else(|| self.corrupt(entry.offset, "an index block does not have its checksum"))?;
         if let Some(cache) = cache {
@@ -133,7 +116,7 @@ impl<F: FileIO> RunFile<F> {
     }
 
     /// The row of a key.
-    pub fn get(&self, key: &Key, cache: &BlockCache) -> Result<Option<Value>> {
+    pub fn get(&self, key: &Key, cache: &ReadCache) -> Result<Option<Value>> {
         if !self.filter.may_contain(key.group()) {
             return Ok(None);
         }
@@ -145,7 +128,7 @@ impl<F: FileIO> RunFile<F> {
     }
 
     /// All rows of a group in order, appended to `out`.
-    pub fn group(&self, group: Group, cache: &BlockCache, out: &mut Vec<Row>) -> Result<()> {
+    pub fn group(&self, group: Group, cache: &ReadCache, out: &mut Vec<Row>) -> Result<()> {
         if !self.filter.may_contain(group) {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! Log segments: files of complete, checksummed records. What is written once is never changed.
 
+use super::cache::{CHUNK_BYTES, CacheKey, ReadCache, Shared};
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::record::{self, BadRecord, RECORD_HEADER, RecordHeader};
@@ -8,10 +9,6 @@ use std::sync::{Arc, OnceLock};
 
 /// How much is read at a time when a segment is read through.
 const SCAN_WINDOW: usize = 1 << 20;
-/// Records closer than this are read in one go.
-const READ_GAP: u64 = 4 * 1024;
-/// At most this much is read in one go, unless one record is larger.
-const READ_SPAN: u64 = 1 << 20;
 
 /// A segment; its file is opened at the first use.
 pub struct Segment<F: FileIO> {
@@ -75,9 +72,9 @@ pub fn describe(bad: BadRecord) -> &'static str {
     }
 }
 
-/// Bytes of a segment that hold one or more verified records.
+/// A verified record.
 pub struct RecordBytes {
-    bytes: Arc<Vec<u8>>,
+    bytes: Shared,
     body: std::ops::Range<usize>,
 }
 
@@ -88,34 +85,62 @@ impl RecordBytes {
     }
 }
 
-/// Reads and verifies records. `locations` are of one segment and in ascending order; neighbours are read together.
-pub fn read_records<F: FileIO>(segment: &Segment<F>, locations: &[Location]) -> Result<Vec<RecordBytes>> {
-    let mut out = Vec::with_capacity(locations.len());
-    let mut rest = locations;
-    while let Some(first) = rest.first() {
-        let begin = u64::from(first.offset);
-        let mut end = begin + u64::from(first.len);
-        let mut n = 1;
-        while let Some(next) = rest.get(n) {
-            let next_end = u64::from(next.offset) + u64::from(next.len);
-            if u64::from(next.offset) > end + READ_GAP || next_end - begin > READ_SPAN {
-                break;
+impl<F: FileIO> Segment<F> {
+    /// Reads and verifies a record: small ones through the cache, as neighbours in the log are often wanted together.
+    pub fn record(&self, location: Location, cache: &ReadCache) -> Result<RecordBytes> {
+        let (offset, len) = (u64::from(location.offset), location.len as usize);
+        if u64::from(location.len) <= 2 * CHUNK_BYTES {
+            let (bytes, at) = self.cached(offset, len, cache)?;
+            let record = bytes.get(at..at + len).unwrap_or_default();
+            if let Ok((_, body)) = record::verify(record, self.id) {
+                let from = at + RECORD_HEADER as usize;
+                return Ok(RecordBytes { body: from..from + body.len(), bytes });
             }
-            end = end.max(next_end);
-            n += 1;
+            for chunk in chunks(offset, len) {
+                cache.remove(&CacheKey::Chunk(self.id, chunk as u32));
+            }
         }
-        let (batch, after) = rest.split_at(n);
-        rest = after;
-        let bytes = Arc::new(segment.read(begin, (end - begin) as usize)?);
-        for location in batch {
-            let at = (u64::from(location.offset) - begin) as usize;
-            let record = bytes.get(at..at + location.len as usize).unwrap_or_default();
-            let (_, body) = segment.check(record, u64::from(location.offset))?;
-            let from = at + RECORD_HEADER as usize;
-            out.push(RecordBytes { body: from..from + body.len(), bytes: Arc::clone(&bytes) });
-        }
+        let bytes = self.read(offset, len)?;
+        let (_, body) = self.check(&bytes, offset)?;
+        let from = RECORD_HEADER as usize;
+        Ok(RecordBytes { body: from..from + body.len(), bytes: Arc::new(bytes) })
     }
-    Ok(out)
+
+    /// Bytes that hold `len` bytes of the file from `offset` on, as far as it has them, and where in them these begin.
+    fn cached(&self, offset: u64, len: usize, cache: &ReadCache) -> Result<(Shared, usize)> {
+        let chunks = chunks(offset, len);
+        let at = (offset % CHUNK_BYTES) as usize;
+        if chunks.clone().count() == 1 {
+            return Ok((self.chunk(*chunks.start(), cache)?, at));
+        }
+        let mut bytes = Vec::with_capacity(at + len);
+        for chunk in chunks {
+            bytes.extend_from_slice(&self.chunk(chunk, cache)?);
+        }
+        Ok((Arc::new(bytes), at))
+    }
+
+    /// A chunk of the file. Only whole ones are kept: the last one still grows.
+    fn chunk(&self, number: u64, cache: &ReadCache) -> Result<Shared> {
+        let key = CacheKey::Chunk(self.id, number as u32);
+        if let Some(bytes) = cache.get(&key) {
+            return Ok(bytes);
+        }
+        let mut bytes = vec![0; CHUNK_BYTES as usize];
+        let got = self.handle()?.read_at(&mut bytes, number * CHUNK_BYTES)?;
+        bytes.truncate(got);
+        let bytes = Arc::new(bytes);
+        if got as u64 == CHUNK_BYTES {
+            cache.insert(key, Arc::clone(&bytes));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The chunks that hold these bytes.
+fn chunks(offset: u64, len: usize) -> std::ops::RangeInclusive<u64> {
+    let last = (offset + len as u64).saturating_sub(1).max(offset);
+    offset / CHUNK_BYTES..=last / CHUNK_BYTES
 }
 
 /// Reads a segment through from an offset, record by record.

@@ -5,20 +5,17 @@
 import { NativeStorageError } from "../errors.js";
 import { readWtf8, type TextPlatform, text } from "./text.js";
 
-export class ByteReader {
-  readonly bytes: Uint8Array;
-  at: number;
-  private view: DataView | undefined;
+/** A view of each answer would cost more than the one number most of them have. */
+const numberBytes = new Uint8Array(8);
+const numberView = new DataView(numberBytes.buffer);
 
+export class ByteReader {
   constructor(
-    bytes: Uint8Array,
-    at = 0,
+    readonly bytes: Uint8Array,
+    public at = 0,
     private readonly end: number = bytes.length,
     private readonly platform: TextPlatform = text,
-  ) {
-    this.bytes = platform.adopt(bytes);
-    this.at = at;
-  }
+  ) {}
 
   u8(): number {
     return this.bytes[this.take(1)] as number;
@@ -44,8 +41,25 @@ export class ByteReader {
 
   f64(): number {
     const at = this.take(8);
-    this.view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
-    return this.view.getFloat64(at, true);
+    const bytes = this.bytes;
+    for (let i = 0; i < 8; i++) numberBytes[i] = bytes[at + i] as number;
+    return numberView.getFloat64(0, true);
+  }
+
+  /** A `str16`, given that `known` was read from offset `knownAt`: the same string again if the bytes are the same. */
+  str16Again(known: string | undefined, knownAt: number): string {
+    const { at, bytes } = this;
+    if (known !== undefined) {
+      const head = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+      const size = 2 + (head & 0x7fff);
+      let i = 0;
+      while (i < size && bytes[at + i] === bytes[knownAt + i]) i++;
+      if (i === size && at + size <= this.end) {
+        this.at = at + size;
+        return known;
+      }
+    }
+    return this.str16();
   }
 
   str16(): string {

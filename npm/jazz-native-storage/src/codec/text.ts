@@ -9,8 +9,6 @@ export interface TextPlatform {
   allocate(size: number): Uint8Array;
   /** The same bytes in memory of their own. */
   copy(bytes: Uint8Array): Uint8Array;
-  /** The same memory as an object whose conversions are fast. */
-  adopt(bytes: Uint8Array): Uint8Array;
   /** Writes UTF-8, U+FFFD for lone surrogates, and gives the bytes written. The caller makes room. */
   writeUtf8(bytes: Uint8Array, text: string, at: number): number;
   /** The size of `text` in WTF-8, in bytes. */
@@ -34,7 +32,6 @@ export const webText: TextPlatform = (() => {
   return {
     allocate: (size) => new Uint8Array(size),
     copy: (bytes) => bytes.slice(),
-    adopt: (bytes) => bytes,
     writeUtf8: (bytes, text, at) => encoder.encodeInto(text, bytes.subarray(at)).written,
     size: wtf8Size,
     ascii: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
@@ -45,17 +42,17 @@ export const webText: TextPlatform = (() => {
 function bufferText(): TextPlatform | undefined {
   if (typeof Buffer !== "function") return undefined;
   const prototype = Buffer.prototype as unknown as Partial<FastBuffer>;
-  if (!prototype.latin1Slice || !prototype.utf8Slice || !prototype.utf8Write) return undefined;
+  const { latin1Slice, utf8Slice } = prototype;
+  if (!latin1Slice || !utf8Slice || !prototype.utf8Write) return undefined;
   return {
     allocate: (size) => Buffer.allocUnsafeSlow(size),
     // From Buffer's pool if small: memory of its own for each message costs more than writing the message.
     copy: (bytes) => Buffer.from(bytes),
-    adopt: (bytes) =>
-      bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     writeUtf8: (bytes, text, at) => (bytes as FastBuffer).utf8Write(text, at),
     size: (text) => Buffer.byteLength(text, "utf8"),
-    ascii: (bytes, start, end) => (bytes as FastBuffer).latin1Slice(start, end),
-    utf8: (bytes, start, end) => (bytes as FastBuffer).utf8Slice(start, end),
+    // Called on plain arrays too, which saves making a Buffer of each answer.
+    ascii: (bytes, start, end) => latin1Slice.call(bytes as FastBuffer, start, end),
+    utf8: (bytes, start, end) => utf8Slice.call(bytes as FastBuffer, start, end),
   };
 }
 

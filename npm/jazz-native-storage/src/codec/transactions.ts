@@ -163,6 +163,7 @@ export function readTransactions(reader: ByteReader, size: number, count: number
   const end = reader.at + size;
   const transactions: unknown[] = [];
   let key: string | undefined;
+  let keyAt = 0;
   for (let i = 0; i < count; i++) {
     const kind = reader.u8();
     const shape = kind & SHAPE_BITS;
@@ -173,7 +174,11 @@ export function readTransactions(reader: ByteReader, size: number, count: number
     }
     const madeAt = reader.f64();
     const isPrivate = shape === PRIVATE || shape === PRIVATE_FIRST;
-    if (isPrivate && !(kind & SAME_KEY)) key = reader.str16();
+    if (isPrivate && !(kind & SAME_KEY)) {
+      const at = reader.at;
+      key = reader.str16Again(key, keyAt);
+      keyAt = at;
+    }
     const changes = reader.str32();
     const meta = kind & WITH_META ? reader.str32() : undefined;
     transactions.push(
