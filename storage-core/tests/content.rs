@@ -6,7 +6,7 @@ mod support;
 use jazz_storage_core::error::ErrorCode;
 use jazz_storage_core::format::tx::{self, Fields};
 use jazz_storage_core::format::wire::{OwnedMessage, OwnedSession, StoreStatus, decode_message};
-use jazz_storage_core::store::content::{ContentStore, LoadedCoValue, StoreOutcome};
+use jazz_storage_core::store::content::{ContentStore, LoadedCoValue, Piece, StoreOutcome};
 use jazz_storage_core::store::content::{load_by_rows, load_piece_by_rows, store_by_rows};
 use jazz_storage_core::store::rows::{CoValueId, SessionId, SessionUpdate, StoredSessionRow};
 use jazz_storage_core::store::traits::StorageBackend;
@@ -343,17 +343,25 @@ fn a_budget_leaves_out_later_pieces(subject: &mut impl Subject) {
     assert_eq!(given(u64::MAX), [true, true, true, true]);
 }
 
+/// Signature and transactions of a piece that has its content.
+fn apart(piece: Piece) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let (signature, txs) = piece.content.unwrap();
+    (signature.as_bytes().to_vec(), tx::split(&txs, piece.count).unwrap())
+}
+
 fn load_piece_gives_what_load_left_out(subject: &mut impl Subject) {
     let all = three_pieces(subject.store());
     subject.checkpoint();
     let store = subject.store();
     let piece = |after: u32, count: u32| {
         let content = store.load_piece(ID.as_bytes(), b"s", after, count).unwrap();
-        content.map(|(signature, txs)| (signature.as_bytes().to_vec(), tx::split(&txs, count).unwrap()))
+        content.map(apart)
     };
     assert_eq!(piece(73, 73), Some((b"sig146".to_vec(), all[73..146].to_vec())));
     assert_eq!(piece(146, 54), Some((b"sig200".to_vec(), all[146..].to_vec())));
     assert_eq!(piece(10, 63), Some((b"sig73".to_vec(), all[10..73].to_vec())));
+    assert_eq!(piece(10, 3), Some((b"sig73".to_vec(), all[10..73].to_vec())), "up to the next signature");
+    assert_eq!(piece(150, 1), Some((b"sig200".to_vec(), all[150..].to_vec())));
     for (after, count) in [(146, 55), (200, 1), (0, 0), (u32::MAX, 2), (0, 201)] {
         assert_eq!(piece(after, count), None, "{after}+{count}");
     }
@@ -524,8 +532,8 @@ fn many_sessions_and_a_large_transaction(subject: &mut impl Subject) {
     assert!(loaded.sessions.last().unwrap().has_chunk_signature);
 }
 
-/// Between a load and the reading of the piece that it left out, the session grows (rule Q-6). Rows do not keep the
-/// signature of a former end, so this is about the real store.
+/// Between a load and the reading of the piece that it left out, the session grows (rule Q-6): the piece then goes on to
+/// where the session ends now.
 fn a_piece_left_out_stays_there_when_its_session_grows<S: Subject>() {
     let mut subject = S::create();
     let all = three_pieces(subject.store());
@@ -539,12 +547,9 @@ fn a_piece_left_out_stays_there_when_its_session_grows<S: Subject>() {
             8 => subject.reopen(),
             _ => {}
         }
-        let (signature, txs) =
-            subject.store().load_piece(ID.as_bytes(), b"s", 146, 54).unwrap().expect("it is stored");
-        assert_eq!(
-            (signature.as_bytes(), tx::split(&txs, 54).unwrap()),
-            (&b"sig200"[..], all[146..].to_vec())
-        );
+        let piece = subject.store().load_piece(ID.as_bytes(), b"s", 146, 54).unwrap().expect("it is stored");
+        let expected: Vec<_> = all[146..].iter().cloned().chain(txs(200, n + 1, 5)).collect();
+        assert_eq!(apart(piece), (b"later".to_vec(), expected));
     }
 }
 
@@ -584,5 +589,5 @@ fn native_and_row_operations_mix() {
     }
     let by_rows = load_piece_by_rows(subject.store(), ID.as_bytes(), b"s", 2, 2).unwrap().unwrap();
     let native = subject.store().load_piece(ID.as_bytes(), b"s", 2, 2).unwrap().unwrap();
-    assert_eq!((by_rows.0, tx::split(&by_rows.1, 2).unwrap()), (native.0, tx::split(&native.1, 2).unwrap()));
+    assert_eq!(apart(by_rows), apart(native));
 }

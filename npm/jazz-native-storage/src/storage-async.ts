@@ -210,7 +210,7 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
     const id = this.ownIdBytes(value.id);
     return async (session, { after, count }) => {
       const bytes = await this.native.loadPieceAsync(id, this.ownIdBytes(session), after, count);
-      return bytes === null ? undefined : readPiece(bytes, after, count);
+      return bytes === null ? undefined : readPiece(bytes, after);
     };
   }
 

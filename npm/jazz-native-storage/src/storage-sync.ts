@@ -210,7 +210,7 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
     if (piece.read) return piece.read();
     const { after, count } = piece;
     const bytes = this.native.loadPiece(this.ownIdBytes(id), this.ownIdBytes(session.id), after, count);
-    return bytes === null ? undefined : readPiece(bytes, after, count);
+    return bytes === null ? undefined : readPiece(bytes, after);
   }
 
   /** A fresh object, read from the index each time (rule K-6). A read that fails counts as not found (rule K-8). */

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::file::FileIO;
 use crate::format::wire::{self, ContentMessage};
 use crate::store::bftree::BfTreeStorage;
-use crate::store::content::{ContentStore, PieceContent, StoreOutcome, StoreStatus};
+use crate::store::content::{ContentStore, Piece, StoreOutcome, StoreStatus};
 use crate::store::rows::{CoValueId, KnownState, LockOutcome, LockTiming, SessionId, SyncStateUpdate};
 use crate::store::traits::StorageBackend;
 
@@ -15,7 +15,7 @@ pub(super) trait Backing: Send + Sync {
     fn store(&self, message: &ContentMessage<'_>) -> Result<StoreOutcome>;
     fn store_batch(&self, messages: &[ContentMessage<'_>]) -> Result<Vec<u8>>;
     fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>>;
-    fn load_piece(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<PieceContent>>;
+    fn load_piece(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<Piece>>;
     fn known_state(&self, id: &CoValueId) -> Result<Option<KnownState>>;
     fn pending_deletions(&self) -> Result<Vec<CoValueId>>;
     fn erase(&self, id: &CoValueId) -> Result<bool>;
@@ -50,7 +50,7 @@ impl<F: FileIO, D: Delta> Backing for BfTreeStorage<F, D> {
     fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>> {
         Self::load_encoded(self, id, budget)
     }
-    fn load_piece(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<PieceContent>> {
+    fn load_piece(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<Piece>> {
         ContentStore::load_piece(self, id, session, after, count)
     }
     fn known_state(&self, id: &CoValueId) -> Result<Option<KnownState>> {

@@ -139,18 +139,15 @@ impl NativeStorage {
         wire::encode_answers(&answers)
     }
 
-    /// Loads the transactions `after..after + count` of a session: `str16` signature, `u32` bytes, transactions. Nothing
-    /// if they are not stored (any more), or no signature stands at their end.
+    /// Loads the transactions of a session from `after` on, `count` of them or, where no signature stands there, up to
+    /// the next one: `u32` count, `str16` signature, `u32` bytes, transactions. Nothing if they are not stored (any more).
     pub fn load_piece(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<Vec<u8>>> {
-        let piece = self.backing()?.load_piece(
-            checked(id, "CoValue id")?,
-            checked(session, "session id")?,
-            after,
-            count,
-        )?;
-        piece
-            .map(|(signature, txs)| {
-                wire::encode_piece(signature.as_bytes(), |out| {
+        let id = checked(id, "CoValue id")?;
+        let piece = self.backing()?.load_piece(id, checked(session, "session id")?, after, count)?;
+        let content = piece.and_then(|piece| Some((piece.count, piece.content?)));
+        content
+            .map(|(count, (signature, txs))| {
+                wire::encode_piece(count, signature.as_bytes(), |out| {
                     out.extend_from_slice(&txs);
                     Ok(())
                 })

@@ -8,6 +8,7 @@
 use super::delta::{Delta, Row};
 use super::layers::Layers;
 use super::manifest;
+use super::pack::PackWriter;
 use super::run::{RunFile, RunScan, RunWriter};
 use super::segment::Segment;
 use super::{Engine, Log, Schema};
@@ -16,7 +17,7 @@ use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::manifest::{RunEntry, SegmentEntry};
 use crate::format::record::{self, RecordKind, SEGMENT_HEADER, SegmentHeader};
 use crate::format::row::Group;
-use crate::format::{Lsn, Ordinal};
+use crate::format::{Lsn, Ordinal, SegmentId};
 use std::sync::Arc;
 
 impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
@@ -50,11 +51,10 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             return Ok(());
         }
         self.write_delta(log)?;
-        self.remove_retired(log);
         if self.index().layers.runs.len() > self.options.max_runs {
             self.merge_runs(log)?;
         }
-        Ok(())
+        self.remove_retired(log)
     }
 
     /// Seals the active segment and goes on in the next one.
@@ -92,38 +92,57 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         Ok(())
     }
 
-    /// Writes the delta as a run that owns the segments sealed since the last one, and publishes it.
+    /// Writes the delta as a run, and what it points to as a pack that the run owns; publishes both, and lets the segments
+    /// sealed since the last run go.
     fn write_delta(&self, log: &mut Log<F>) -> Result<()> {
-        let (rows, created) = {
+        let (rows, created, layers) = {
             let index = self.index();
-            (index.delta.rows()?, index.created.clone())
+            (index.delta.rows()?, index.created.clone(), Arc::clone(&index.layers))
         };
         let before = log.manifest.covalues;
         let oldest = log.manifest.runs.is_empty();
-        let run = self.write_run(log, before, &created, |writer| {
-            let mut merged = Vec::new();
-            for group in rows.chunk_by(|a, b| a.0.group() == b.0.group()) {
-                merged.clear();
-                self.schema.merge(&[group.to_vec()], oldest, &mut merged);
-                writer.push_all(&merged)?;
-            }
-            Ok(())
+        let header = SegmentHeader {
+            id: next_pack(&layers),
+            store: log.manifest.store,
+            hash_key: log.manifest.hash_key,
+            first_lsn: Lsn(1),
+        };
+        let packed = || {
+            let mut pack = PackWriter::create(&self.io, &layers, &log.sealed, header)?;
+            let run = self.write_run(log, before, &created, |writer| {
+                let mut packed = Vec::new();
+                for group in rows.chunk_by(|a, b| a.0.group() == b.0.group()) {
+                    packed.clear();
+                    self.schema.pack(group, oldest, &mut pack, &mut packed)?;
+                    writer.push_all(&packed)?;
+                }
+                Ok(())
+            })?;
+            Ok((pack.finish()?, run))
+        };
+        let (pack, run) = packed().inspect_err(|_: &Error| {
+            // What was written of it may be what fills the disk.
+            let _ = self.io.remove(&header.id.file_name());
         })?;
-        let (id, file_len) = (run.id(), run.file_len());
+        self.io.sync_dir()?;
         let mut next = log.manifest.clone();
-        next.runs.push(RunEntry { id, file_len, segments: log.sealed.clone() });
-        next.next_run = id.next();
+        let segments = pack.iter().map(|(entry, _)| *entry).collect();
+        next.runs.push(RunEntry { id: run.id(), file_len: run.file_len(), segments });
+        next.next_run = run.id().next();
         next.replay_from = log.active.id();
         next.replay_lsn = first_lsn(log)?;
         next.replay_durable = log.marked;
         next.covalues = Ordinal(before.0 + created.len() as u64);
         manifest::publish(&*self.io, &mut next)?;
         log.manifest = next;
-        log.sealed.clear();
         let delta = D::create()?;
         let mut index = self.index_mut();
         let mut layers = Layers::clone(&index.layers);
         layers.runs.push(run);
+        layers.segments.extend(pack.map(|(entry, segment)| (entry.id, segment)));
+        for entry in log.sealed.drain(..) {
+            log.retired.segments.extend(layers.segments.remove(&entry.id));
+        }
         index.layers = Arc::new(layers);
         index.delta = delta;
         index.rows = 0;
@@ -192,27 +211,35 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         layers.runs = vec![run];
         index.layers = Arc::new(layers);
         drop(index);
-        log.retired.extend(old.runs.iter().cloned());
+        log.retired.runs.extend(old.runs.iter().cloned());
         Ok(())
     }
 
-    /// Removes the files of runs that neither slot names any more: called right after a publication, so those retired
-    /// by the one before are named nowhere.
-    fn remove_retired(&self, log: &mut Log<F>) {
-        let mut kept = Vec::new();
-        for run in log.retired.drain(..) {
-            // A reader still has it open.
-            if Arc::strong_count(&run) > 1 {
-                kept.push(run);
-                continue;
-            }
-            let id = run.id();
-            drop(run);
-            // One that cannot be removed now is removed when the store is opened.
-            let _ = self.io.remove(&id.file_name());
+    /// Removes the files that the newest manifest does not name, once the other slot holds the same and nobody reads them.
+    fn remove_retired(&self, log: &mut Log<F>) -> Result<()> {
+        if log.retired.runs.is_empty() && log.retired.segments.is_empty() {
+            return Ok(());
         }
-        log.retired = kept;
+        manifest::publish(&*self.io, &mut log.manifest)?;
+        // One that cannot be removed now is removed when the store is opened.
+        log.retired.runs.retain(|run| {
+            let unused = Arc::strong_count(run) == 1;
+            unused.then(|| self.io.remove(&run.id().file_name()));
+            !unused
+        });
+        log.retired.segments.retain(|segment| {
+            let unused = Arc::strong_count(segment) == 1;
+            unused.then(|| self.io.remove(&segment.id().file_name()));
+            !unused
+        });
+        Ok(())
     }
+}
+
+/// The number of the next pack.
+fn next_pack<F: FileIO>(layers: &Layers<F>) -> SegmentId {
+    let last = layers.segments.keys().next_back().copied().filter(|id| id.is_pack());
+    last.map_or(SegmentId::FIRST_PACK, SegmentId::next)
 }
 
 /// The number of the first record in the active segment, which begins with a snapshot.

@@ -57,7 +57,8 @@ impl<F: FileIO> Layers<F> {
         Ok(())
     }
 
-    fn segment(&self, id: SegmentId) -> Result<&Arc<Segment<F>>> {
+    /// A segment that the index names.
+    pub fn segment(&self, id: SegmentId) -> Result<&Arc<Segment<F>>> {
         self.segments.get(&id).ok_or_else(|| {
             Error::Internal(format!("the index names {}, which is not part of the store", id.file_name()))
         })

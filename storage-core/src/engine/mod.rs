@@ -14,6 +14,7 @@ pub mod delta;
 pub mod latch;
 pub mod layers;
 pub mod manifest;
+pub mod pack;
 pub mod recovery;
 pub mod run;
 pub mod segment;
@@ -94,9 +95,20 @@ pub trait Schema: Send + Sync + 'static {
     fn apply<D: Delta>(&self, record: Applied<'_>, index: &mut IndexWriter<'_, D>) -> Result<(), ApplyError>;
     /// The body of a [`RecordKind::Snapshot`]: the small state.
     fn snapshot(&self, body: &mut Vec<u8>);
+    /// Rewrites what one group's rows in the delta point to, next to each other, and gives the rows that point there.
+    /// `oldest` is as for [`Schema::merge`].
+    fn pack(&self, rows: &[Row], oldest: bool, records: &mut dyn Packer, out: &mut Vec<Row>) -> Result<()>;
     /// Combines the rows that several layers hold of one group, newest layer first, into those of one layer, in order.
     /// `oldest`: no older layer is left, so what only voids older rows can go.
     fn merge(&self, layers: &[Vec<Row>], oldest: bool, out: &mut Vec<Row>);
+}
+
+/// Where records are read from and written to while a group is packed.
+pub trait Packer {
+    /// The records at these locations.
+    fn read(&mut self, locations: &[Location]) -> Result<Vec<RecordBytes>>;
+    /// Writes a record with this body.
+    fn write(&mut self, body: &[u8]) -> Result<Location>;
 }
 
 /// Why a record could not be applied.
@@ -158,6 +170,12 @@ struct Index<F: FileIO, D: Delta> {
     layers: Arc<Layers<F>>,
 }
 
+/// Files to be removed.
+struct Retired<F: FileIO> {
+    runs: Vec<Arc<RunFile<F>>>,
+    segments: Vec<Arc<Segment<F>>>,
+}
+
 /// What writers have.
 struct Log<F: FileIO> {
     active: Arc<Segment<F>>,
@@ -172,8 +190,8 @@ struct Log<F: FileIO> {
     /// Rows at which the next checkpoint is tried; put off after one failed for want of space.
     checkpoint_at: u64,
     segment_limit: u64,
-    /// Runs that only the other manifest slot still names.
-    retired: Vec<Arc<RunFile<F>>>,
+    /// Files that no manifest slot names any more, but perhaps a reader has open.
+    retired: Retired<F>,
     buffer: Vec<u8>,
     closed: bool,
 }

@@ -16,8 +16,8 @@ use super::run::RunFile;
 use super::segment::{Scanner, Segment, describe};
 use super::sync::Syncer;
 use super::{
-    Applied, ApplyError, Engine, EngineOptions, EngineStats, Index, IndexWriter, Log, MakeSchema, Schema,
-    is_store_file,
+    Applied, ApplyError, Engine, EngineOptions, EngineStats, Index, IndexWriter, Log, MakeSchema, Retired,
+    Schema, is_store_file,
 };
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO};
@@ -79,7 +79,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             manifest,
             checkpoint_at: options.checkpoint_rows,
             segment_limit: options.segment_bytes,
-            retired: Vec::new(),
+            retired: Retired { runs: Vec::new(), segments: Vec::new() },
             buffer: Vec::new(),
             closed: false,
         };
@@ -164,13 +164,14 @@ fn holds_records<F: FileIO>(segment: &Segment<F>) -> Result<bool> {
     Ok(scanner.look_ahead()?.records > 0)
 }
 
-/// Removes runs that no manifest names: of checkpoints that did not complete, or merged away.
+/// Removes files that the manifest does not name: of checkpoints that did not complete, or replaced by one that did.
 fn remove_leftovers<F: FileIO>(io: &F, manifest: &Manifest, layers: &Layers<F>) -> Result<()> {
     for name in io.list()? {
         let unnamed_run =
             RunId::from_file_name(&name).is_some_and(|id| manifest.runs.iter().all(|r| r.id != id));
-        let unnamed_segment = SegmentId::from_file_name(&name)
-            .is_some_and(|id| id < manifest.replay_from && !layers.segments.contains_key(&id));
+        let unnamed_segment = SegmentId::from_file_name(&name).is_some_and(|id| {
+            (id.is_pack() || id < manifest.replay_from) && !layers.segments.contains_key(&id)
+        });
         if unnamed_run || unnamed_segment {
             io.remove(&name)?;
         }

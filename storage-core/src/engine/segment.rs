@@ -100,10 +100,29 @@ impl<F: FileIO> Segment<F> {
                 cache.remove(&CacheKey::Chunk(self.id, chunk as u32));
             }
         }
-        let bytes = self.read(offset, len)?;
-        let (_, body) = self.check(&bytes, offset)?;
+        self.record_uncached(location)
+    }
+
+    /// Reads and verifies a record from the file.
+    pub fn record_uncached(&self, location: Location) -> Result<RecordBytes> {
+        let bytes = self.read(u64::from(location.offset), location.len as usize)?;
+        let (_, body) = self.check(&bytes, u64::from(location.offset))?;
         let from = RECORD_HEADER as usize;
         Ok(RecordBytes { body: from..from + body.len(), bytes: Arc::new(bytes) })
+    }
+
+    /// Verifies a record in an image of the file.
+    pub fn record_in(&self, image: &Shared, location: Location) -> Result<RecordBytes> {
+        let at = location.offset as usize;
+        let record = image.get(at..at + location.len as usize).unwrap_or_default();
+        let (_, body) = self.check(record, u64::from(location.offset))?;
+        let from = at + RECORD_HEADER as usize;
+        Ok(RecordBytes { body: from..from + body.len(), bytes: Arc::clone(image) })
+    }
+
+    /// The first `len` bytes of the file.
+    pub fn image(&self, len: u64) -> Result<Vec<u8>> {
+        self.read(0, len as usize)
     }
 
     /// Bytes that hold `len` bytes of the file from `offset` on, as far as it has them, and where in them these begin.

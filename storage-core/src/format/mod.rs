@@ -30,11 +30,18 @@ impl Lsn {
     }
 }
 
-/// The number of a log segment: growing by one, never reused.
+/// The number of a file of records: a log segment, growing by one, or, from [`SegmentId::FIRST_PACK`] on, a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SegmentId(pub u32);
 
 impl SegmentId {
+    /// Numbers from here on are packs: records rewritten in the order of the index, which are not part of the log.
+    pub const FIRST_PACK: Self = Self(1 << 31);
+
+    /// Whether this is a pack.
+    pub fn is_pack(self) -> bool {
+        self >= Self::FIRST_PACK
+    }
     /// The number after this one.
     #[must_use]
     pub fn next(self) -> Self {
@@ -42,11 +49,16 @@ impl SegmentId {
     }
     /// The file name of the segment.
     pub fn file_name(self) -> String {
-        format!("segment-{:08x}.log", self.0)
+        if self.is_pack() {
+            format!("pack-{:08x}.dat", self.0)
+        } else {
+            format!("segment-{:08x}.log", self.0)
+        }
     }
     /// The segment whose file has this name.
     pub fn from_file_name(name: &str) -> Option<Self> {
-        parse_name(name, "segment-", ".log").map(Self)
+        let segment = parse_name(name, "segment-", ".log").map(Self).filter(|id| !id.is_pack());
+        segment.or_else(|| parse_name(name, "pack-", ".dat").map(Self).filter(|id| id.is_pack()))
     }
 }
 
@@ -123,8 +135,17 @@ mod tests {
     fn file_names_round_trip_and_foreign_names_are_none() {
         assert_eq!(SegmentId::from_file_name(&SegmentId(0xabc).file_name()), Some(SegmentId(0xabc)));
         assert_eq!(RunId::from_file_name(&RunId(7).file_name()), Some(RunId(7)));
-        for name in ["segment-1.log", "segment-0000000g.log", "run-00000001.log", "segment-00000001.log~", ""]
-        {
+        let pack = SegmentId(SegmentId::FIRST_PACK.0 + 5);
+        assert_eq!(SegmentId::from_file_name(&pack.file_name()), Some(pack));
+        for name in [
+            "segment-1.log",
+            "segment-80000000.log",
+            "pack-00000001.dat",
+            "segment-0000000g.log",
+            "run-00000001.log",
+            "segment-00000001.log~",
+            "",
+        ] {
             assert_eq!(SegmentId::from_file_name(name), None, "{name}");
             assert_eq!(RunId::from_file_name(name), None, "{name}");
         }

@@ -24,6 +24,8 @@ pub enum RecordKind {
     Commit,
     /// The whole small state (sync state, queue of deletions, locks) as entries; what was before it counts no more.
     Snapshot,
+    /// Entries of one CoValue rewritten in a pack. Its number is its place in the pack, from 1.
+    Pack,
 }
 
 impl RecordKind {
@@ -31,12 +33,14 @@ impl RecordKind {
         match self {
             Self::Commit => 1,
             Self::Snapshot => 2,
+            Self::Pack => 3,
         }
     }
     fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Commit),
             2 => Some(Self::Snapshot),
+            3 => Some(Self::Pack),
             _ => None,
         }
     }

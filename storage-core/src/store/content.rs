@@ -121,17 +121,10 @@ pub trait ContentStore: Send + Sync {
     /// so far have `budget` bytes of transactions or more: 0 gives first pieces only, `u64::MAX` everything.
     fn load(&self, id: &[u8], budget: u64) -> Result<Option<LoadedCoValue>>;
 
-    /// One piece of a session, or nothing if that range is not stored (erased), or no signature for its end is.
-    ///
-    /// Chunk signatures and the session's last signature are stored. Rows keep no other; a store that lives up to rule
-    /// Q-6 also keeps the signatures of former ends, which a load that began before the session grew still asks for.
-    fn load_piece(
-        &self,
-        id: &[u8],
-        session: &[u8],
-        after: TxIndex,
-        count: TxIndex,
-    ) -> Result<Option<PieceContent>>;
+    /// The transactions of a session from `after` on: `count` of them, and those after them up to the next place where a
+    /// signature is kept, which is a chunk signature or the session's end. So a load that left out the last piece of a
+    /// session still gets it after the session has grown (rule Q-6). Nothing if the range is not stored (any more).
+    fn load_piece(&self, id: &[u8], session: &[u8], after: TxIndex, count: TxIndex) -> Result<Option<Piece>>;
 }
 
 /// Any [`StorageBackend`] as a [`ContentStore`], by its row operations.
@@ -160,13 +153,7 @@ impl<B: StorageBackend> ContentStore for RowContent<B> {
         load_by_rows(&self.0, id, budget)
     }
 
-    fn load_piece(
-        &self,
-        id: &[u8],
-        session: &[u8],
-        after: TxIndex,
-        count: TxIndex,
-    ) -> Result<Option<PieceContent>> {
+    fn load_piece(&self, id: &[u8], session: &[u8], after: TxIndex, count: TxIndex) -> Result<Option<Piece>> {
         load_piece_by_rows(&self.0, id, session, after, count)
     }
 }
@@ -294,7 +281,7 @@ pub fn load_piece_by_rows(
     session: &[u8],
     after: TxIndex,
     count: TxIndex,
-) -> Result<Option<PieceContent>> {
+) -> Result<Option<Piece>> {
     let Some(covalue) = backend.get_covalue(&CoValueId::new(id))? else {
         return Ok(None);
     };
@@ -308,12 +295,12 @@ pub fn load_piece_by_rows(
         return Ok(None);
     }
     let chunk = backend.get_signatures(row.row_id, end - 1)?.into_iter().next();
-    let signature = match chunk {
-        Some(chunk) if chunk.idx == end - 1 => chunk.signature,
-        _ if end == row.last_idx => row.last_signature.clone(),
-        _ => return Ok(None),
+    let (end, signature) = match chunk.filter(|chunk| chunk.idx < row.last_idx) {
+        Some(chunk) => (chunk.idx + 1, chunk.signature),
+        None => (row.last_idx, row.last_signature.clone()),
     };
-    Ok(Some((signature, read(backend, &row, after, count)?)))
+    let count = end - after;
+    Ok(Some(Piece { after, count, content: Some((signature, read(backend, &row, after, count)?)) }))
 }
 
 fn read(

@@ -5,7 +5,7 @@
 //! a clone. Row numbers of CoValues are 1, 2, 3, …; a session's slot is the number of sessions created before it in its
 //! CoValue. Slots mean nothing to callers, and other stores number theirs differently.
 
-use super::content::{self, ContentStore, LoadedCoValue, PieceContent, StoreOutcome};
+use super::content::{self, ContentStore, LoadedCoValue, Piece, StoreOutcome};
 use super::rows::{
     CoValueId, CoValueRowId, DeletionStatus, KnownState, PeerId, ReconciliationLockRow, SessionId,
     SessionRowId, SessionUpdate, Signature, SignatureAfterRow, StoredCoValueRow, StoredSessionRow,
@@ -268,13 +268,7 @@ impl ContentStore for ModelStorage {
         content::load_by_rows(self, id, budget)
     }
 
-    fn load_piece(
-        &self,
-        id: &[u8],
-        session: &[u8],
-        after: TxIndex,
-        count: TxIndex,
-    ) -> Result<Option<PieceContent>> {
+    fn load_piece(&self, id: &[u8], session: &[u8], after: TxIndex, count: TxIndex) -> Result<Option<Piece>> {
         content::load_piece_by_rows(self, id, session, after, count)
     }
 }

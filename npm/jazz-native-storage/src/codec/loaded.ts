@@ -51,9 +51,10 @@ export function readLoadedMany(bytes: Uint8Array): (LoadedCoValue | undefined)[]
   return values;
 }
 
-/** The answer of `loadPiece`. */
-export function readPiece(bytes: Uint8Array, after: number, count: number): SessionContent {
+/** The answer of `loadPiece`: at least what was asked for, and on to the next signature. */
+export function readPiece(bytes: Uint8Array, after: number): SessionContent {
   const reader = new ByteReader(bytes);
+  const count = reader.u32();
   const signature = reader.str16();
   const size = reader.u32();
   const content = contentOf(after, readTransactions(reader, size, count), signature);

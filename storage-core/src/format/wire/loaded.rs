@@ -188,24 +188,29 @@ fn piece_content(reader: &mut Reader<'_>, count: u32) -> Result<(Vec<u8>, Vec<u8
     Ok((signature, txs.to_vec()))
 }
 
-/// Encodes the answer of `loadPiece` (section 3.4): the signature, and the transactions that `write` appends.
+/// Encodes the answer of `loadPiece` (section 3.4): the count, the signature, and the transactions that `write` appends.
 ///
 /// # Errors
 /// Those of `write`; [`Error::Malformed`] if the signature is too long, [`Error::TooLarge`].
-pub fn encode_piece(signature: &[u8], write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
+pub fn encode_piece(
+    count: u32,
+    signature: &[u8],
+    write: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+) -> Result<Vec<u8>> {
+    let mut out = count.to_le_bytes().to_vec();
     put_str16(&mut out, signature)?;
     put_sized(&mut out, write)?;
     Ok(out)
 }
 
-/// Reads and checks the answer of `loadPiece`: signature and `count` transactions.
+/// Reads and checks the answer of `loadPiece`: count, signature and transactions.
 ///
 /// # Errors
 /// [`Error::Malformed`].
-pub fn decode_piece(bytes: &[u8], count: u32) -> Result<(Vec<u8>, Vec<u8>)> {
+pub fn decode_piece(bytes: &[u8]) -> Result<(u32, Vec<u8>, Vec<u8>)> {
     let mut reader = Reader::new(bytes);
-    let content = piece_content(&mut reader, count)?;
+    let count = reader.u32()?;
+    let (signature, txs) = piece_content(&mut reader, count)?;
     reader.finish()?;
-    Ok(content)
+    Ok((count, signature, txs))
 }

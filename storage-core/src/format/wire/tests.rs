@@ -104,7 +104,7 @@ proptest! {
         let versioned = [&[VERSION, 0][..], &bytes].concat();
         let _ = (decode_message(&bytes), decode_message(&versioned), decode_batch(&bytes), decode_outcome(&bytes));
         let _ = (decode_loaded(&bytes), decode_loaded(&versioned), decode_answers(&bytes), decode_ids(&bytes));
-        let _ = (decode_known_state(&bytes), decode_sync_updates(&bytes), decode_piece(&bytes, 1));
+        let _ = (decode_known_state(&bytes), decode_sync_updates(&bytes), decode_piece(&bytes));
     }
 
     #[test]

@@ -6,13 +6,13 @@ use super::lookup::{Place, StoreWrite};
 use super::read::locations;
 use crate::engine::Durability;
 use crate::engine::delta::Delta;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file::FileIO;
 use crate::format::Ordinal;
 use crate::format::entry::{Append, Create, Entry};
 use crate::format::tx;
 use crate::format::wire::{ContentMessage, LoadedWriter, SessionContent, StoreStatus, decode_loaded};
-use crate::store::content::{ContentStore, LoadedCoValue, LoadedSession, Piece, PieceContent, StoreOutcome};
+use crate::store::content::{ContentStore, LoadedCoValue, LoadedSession, Piece, StoreOutcome};
 use crate::store::rows::{SessionId, Signature, TxIndex};
 use std::collections::HashMap;
 
@@ -229,27 +229,23 @@ impl<F: FileIO, D: Delta> ContentStore for BfTreeStorage<F, D> {
         Ok(Some(LoadedCoValue { header: loaded.header, sessions: sessions.collect() }))
     }
 
-    fn load_piece(
-        &self,
-        id: &[u8],
-        session: &[u8],
-        after: TxIndex,
-        count: TxIndex,
-    ) -> Result<Option<PieceContent>> {
+    fn load_piece(&self, id: &[u8], session: &[u8], after: TxIndex, count: TxIndex) -> Result<Option<Piece>> {
         let Some(snapshot) = self.snapshot(id)? else { return Ok(None) };
         let end = after.checked_add(count).filter(|_| count > 0);
         let (Some(session), Some(end)) = (self.find_session(&snapshot.view, session), end) else {
             return Ok(None);
         };
-        if end > session.count {
+        // Up to where a load would cut now: other signatures go when the store is packed.
+        let Some((_, end)) = pieces(session).into_iter().find(|(_, piece_end)| *piece_end >= end) else {
             return Ok(None);
-        }
+        };
         let records = snapshot.read(locations(session, after, end).collect())?;
         let parts = records.parts(session, after, end)?;
-        // Each store's signature is kept with it, so a load under way can go on after the session has grown (rule Q-6).
-        let Some(signature) = parts.last().and_then(|part| part.signature()) else { return Ok(None) };
+        let signature = parts.last().and_then(|part| part.signature());
+        let signature =
+            signature.ok_or_else(|| Error::Internal("a piece ends without a signature".to_owned()))?;
         let mut txs = Vec::new();
         parts.iter().try_for_each(|part| part.write(&mut txs))?;
-        Ok(Some((signature, txs)))
+        Ok(Some(Piece { after, count: end - after, content: Some((signature, txs)) }))
     }
 }

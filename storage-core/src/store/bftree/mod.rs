@@ -6,6 +6,7 @@
 mod group;
 mod lookup;
 mod messages;
+mod pack;
 mod read;
 mod rows;
 pub mod schema;

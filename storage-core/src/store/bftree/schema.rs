@@ -5,7 +5,7 @@
 
 use super::group::GroupView;
 use crate::engine::delta::{Delta, Row};
-use crate::engine::{Applied, ApplyError, IndexWriter, Schema};
+use crate::engine::{Applied, ApplyError, IndexWriter, Packer, Schema};
 use crate::format::entry::{Append, BadEntry, Entry, entries};
 use crate::format::record::RecordKind;
 use crate::format::row::{CoValueRow, Extent, Group, HeadRow, Key, SpillRow, Tag};
@@ -199,6 +199,16 @@ impl Schema for CoValueSchema {
         for (key, row) in &small.locks {
             lock_entry(key, row).encode(body);
         }
+    }
+
+    fn pack(
+        &self,
+        rows: &[Row],
+        oldest: bool,
+        records: &mut dyn Packer,
+        out: &mut Vec<Row>,
+    ) -> crate::Result<()> {
+        super::pack::pack_group(rows, oldest, records, out)
     }
 
     fn merge(&self, layers: &[Vec<Row>], oldest: bool, out: &mut Vec<Row>) {
