@@ -52,7 +52,7 @@ const seed = whole("seed", options.seed);
 const peers = options.peers.split(",").filter(peerNamed);
 const shapes = options.quick
   ? { edits: { messages: 1_200, hot: 2 }, bulk: { messages: 6, transactions: 300, values: 2 } }
-  : { edits: { messages: 20_000, hot: 6 }, bulk: { messages: 200, transactions: 300, values: 20 } };
+  : { edits: { messages: 100_000, hot: 6 }, bulk: { messages: 200, transactions: 300, values: 20 } };
 /** @type {Record<string, () => Promise<Trace>>} */
 const recorders = {
   edits: () => recordEdits(shapes.edits, seed),

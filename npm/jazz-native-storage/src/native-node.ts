@@ -23,9 +23,8 @@ export function loadBinding(): NativeBinding {
 }
 
 function load(require: NodeJS.Require): NativeBinding {
-  const triple = platformTriple();
   const attempts: Attempt[] = [];
-  for (const request of [`../native/jazz-native-storage.${triple}.node`, `${PACKAGES}-${triple}`]) {
+  for (const request of candidateTriples().flatMap(requestsFor)) {
     let binding: NativeBinding;
     try {
       binding = require(request) as NativeBinding;
@@ -37,9 +36,20 @@ function load(require: NodeJS.Require): NativeBinding {
     checkVersion(version, binding.version(), request);
     return binding;
   }
-  throw new NativeStorageError("BINDING_MISSING", missingMessage(triple, attempts), {
+  throw new NativeStorageError("BINDING_MISSING", missingMessage(platformTriple(), attempts), {
     cause: new AggregateError(attempts.map((attempt) => attempt.failure)),
   });
+}
+
+function requestsFor(triple: string): string[] {
+  return [`../native/jazz-native-storage.${triple}.node`, `${PACKAGES}-${triple}`];
+}
+
+/** The addons that may work here: asking which C library a Linux has costs more than trying the other one. */
+function candidateTriples(): string[] {
+  const { platform, arch } = process;
+  if (platform !== "linux" || arch === "arm") return [platformTriple()];
+  return [`linux-${arch}-gnu`, `linux-${arch}-musl`];
 }
 
 /** Throws `BINDING_VERSION` unless both versions are the same. */

@@ -87,7 +87,8 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
       return;
     }
     try {
-      if (!this.deliverAlone(id, value, callback)) this.deliver(this.deliverable(id, value, callback), callback);
+      if (!this.deliverAlone(id, value, callback))
+        this.deliver(this.deliverable(id, value, callback), callback);
       done?.(true);
     } catch (err) {
       throw this.logUndelivered(id, err);
@@ -101,7 +102,8 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
 
   /** The short way for most values: nothing to stream, and nothing they depend on is missing in memory. */
   private deliverAlone(id: RawCoID, value: LoadedCoValue, callback: ContentCallback): boolean {
-    if (value.sessions.some((session) => session.hasChunkSignature || session.pieces.length > 1)) return false;
+    if (value.sessions.some((session) => session.hasChunkSignature || session.pieces.length > 1))
+      return false;
     const message = emptyMessage(id, value.header);
     for (const session of value.sessions) {
       const content = session.pieces[0]?.read?.();
@@ -113,7 +115,12 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
       if (dependency !== id && !this.inMemory.has(dependency)) return false;
     }
     const knownState = this.enterLoaded(id, value.sessions);
-    callback(message);
+    try {
+      callback(message);
+    } catch (error) {
+      this.inMemory.delete(id);
+      throw error;
+    }
     this.knownStates.handleUpdate(id, knownState);
     return true;
   }

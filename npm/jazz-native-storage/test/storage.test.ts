@@ -180,6 +180,22 @@ describe.each(FLAVOURS)("%s: store", (flavour) => {
     expect((await loadWhole(storage, ID)).sessions[SESSION]?.transactions).toEqual([secret("1")]);
   });
 
+  test("Z-3: a value whose callback threw does not count as delivered", async () => {
+    silence("error");
+    const path = join(temporaryDirectory(), "store");
+    const writer = await open({ path, flavour });
+    await store(writer, message("co_zGroup", {}, GROUP_HEADER));
+    await store(writer, message(ID, {}, ownedBy("co_zGroup")));
+    const storage = await open({ path, flavour });
+    await expect(
+      storage.load("co_zGroup", () => {
+        throw new Error("from the callback");
+      }),
+    ).rejects.toThrow("from the callback");
+    const delivered = (await load(storage, ID)).messages.map((each) => each.id);
+    expect(delivered).toEqual(["co_zGroup", ID]);
+  });
+
   test("W-6, W-7, F-7: chunks are cut by UTF-16 units, by the size configured now, across reopening", async () => {
     const path = join(temporaryDirectory(), "store");
     const units = "é😀".repeat(10);

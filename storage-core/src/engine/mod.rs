@@ -159,6 +159,9 @@ impl<D: Delta> IndexWriter<'_, D> {
 /// The rows of a group in each layer, newest first, and the layers they belong to.
 pub type GroupRows<F> = (Vec<Vec<Row>>, Arc<Layers<F>>);
 
+/// The rows of several keys, each newest first, and the layers they belong to.
+pub type KeyRows<F> = (Vec<Vec<Value>>, Arc<Layers<F>>);
+
 /// What readers see.
 struct Index<F: FileIO, D: Delta> {
     delta: D,
@@ -303,7 +306,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     }
 
     /// The rows of each key, newest first, and the layers they belong to, as one consistent state.
-    pub fn rows(&self, keys: &[Key]) -> Result<(Vec<Vec<Value>>, Arc<Layers<F>>)> {
+    pub fn rows(&self, keys: &[Key]) -> Result<KeyRows<F>> {
         let (mut rows, layers): (Vec<Vec<Value>>, _) = {
             let index = self.index();
             (

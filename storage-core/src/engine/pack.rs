@@ -20,6 +20,9 @@ const WRITE_BYTES: usize = 1 << 20;
 /// Segments up to this size are read whole while they are packed, larger ones record by record.
 const IMAGE_BYTES: u64 = 64 << 20;
 
+/// A durable pack, as the manifest names it and as it is read.
+pub type Finished<F> = (SegmentEntry, Arc<Segment<F>>);
+
 /// Packs the records of the segments sealed since the last run.
 pub struct PackWriter<'a, F: FileIO> {
     io: &'a Arc<F>,
@@ -65,7 +68,7 @@ impl<'a, F: FileIO> PackWriter<'a, F> {
     }
 
     /// Makes the pack durable. Its name is with the next sync of the directory. Nothing if it holds no record.
-    pub fn finish(mut self) -> Result<Option<(SegmentEntry, Arc<Segment<F>>)>> {
+    pub fn finish(mut self) -> Result<Option<Finished<F>>> {
         let id = self.header.id;
         if self.next == Lsn(1) {
             drop(self.handle);
