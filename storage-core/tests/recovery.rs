@@ -11,6 +11,7 @@ use jazz_storage_core::engine::delta::{BTreeDelta, BfTreeDelta, Delta};
 use jazz_storage_core::engine::{Durability, EngineOptions};
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::record::{RecordHeader, SEGMENT_HEADER};
+use jazz_storage_core::store::rows::CoValueId;
 use jazz_storage_core::store::{BfTreeStorage, ContentStore, ModelStorage, StorageBackend, StoreOptions};
 use jazz_storage_core::{Error, Result};
 use workload::{assert_same, contents, message, step, store};
@@ -232,6 +233,35 @@ fn any_flipped_byte_is_reported_or_harmless_and_never_gives_wrong_data() {
         }
     }
     assert!(reported > 500 && harmless > 0, "{reported} reported, {harmless} harmless");
+}
+
+#[test]
+fn a_checkpoint_packs_what_is_stored_and_lets_the_segment_and_erased_data_go() {
+    let io = InMemoryFileIO::new();
+    let storage = open(&io).unwrap();
+    // Two CoValues in turns, so that neither lies in one piece in the log; then one of them is erased.
+    for n in 0..50 {
+        store(&storage, &message(1, 1, n, 1));
+        store(&storage, &message(2, 1, n, 1));
+    }
+    storage.erase_covalue_but_keep_tombstone(&CoValueId::from("co_z2")).unwrap();
+    let expected = contents(&storage);
+    storage.checkpoint().unwrap();
+    assert_same(&contents(&storage), &expected, "after the checkpoint");
+    let files = |prefix: &str| -> Vec<String> {
+        io.list().unwrap().into_iter().filter(|name| name.starts_with(prefix)).collect()
+    };
+    assert_eq!(files("segment-"), ["segment-00000002.log"]);
+    assert_eq!(files("pack-"), ["pack-80000000.dat"]);
+    let pack = read_file(&io, "pack-80000000.dat");
+    let find = |needle: &[u8]| pack.windows(needle.len()).filter(|window| *window == needle).count();
+    assert_eq!(find(b"[\"1 1 49\"]"), 1);
+    assert_eq!(find(b"[\"2 1 49\"]"), 0, "erased data is not written again");
+    // Chunk signatures stay, about one for each 100 units of changes, and the last one; the others go.
+    let kept = find(b"signature_z1/1/");
+    assert!((2..15).contains(&kept), "{kept} signatures for 50 messages");
+    drop(storage);
+    assert_same(&contents(&open(&io).unwrap()), &expected, "after reopening");
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! Checkpoints: the delta becomes a run, the log goes on in a new segment, and the manifest says so. When there are too
-//! many runs they are merged into one.
+//! Checkpoints: the delta becomes a run, what it points to a pack, the log goes on in a new segment, and the manifest says
+//! so. When there are too many runs they are merged into one.
 //!
 //! Order of events, each step durable before the next: seal the active segment; create the next one, beginning with a
-//! snapshot of the small state; write the run; publish the manifest; let readers see it; remove what no slot names. A
-//! crash anywhere leaves the manifest before or after, and a log that reaches from its replay position to the end.
+//! snapshot of the small state; write run and pack; publish the manifest; let readers see it; publish it again, so that
+//! neither slot names what was replaced; remove that. A crash anywhere leaves the manifest before or after, and a log that
+//! reaches from its replay position to the end.
 
 use super::delta::{Delta, Row};
 use super::layers::Layers;

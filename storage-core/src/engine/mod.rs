@@ -507,7 +507,8 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         let too_large = || Error::TooLarge { what: "message", size, limit: u64::from(MAX_BODY) };
         let len = record::finish(&mut log.buffer, segment, lsn, synced, kind).ok_or_else(too_large)?;
         let at = u32::try_from(offset).map_err(|_| too_large())?;
-        if let Err(e) = log.active.handle()?.write_at(&log.buffer, offset) {
+        let handle = log.active.handle()?;
+        if let Err(e) = handle.write_at(&log.buffer, offset).and_then(|()| handle.flush()) {
             // Out of space is no reason to stop for good, if what was written of the record can be taken back.
             let undone = matches!(e, Error::DiskFull { .. })
                 && log.active.handle().and_then(|h| h.truncate(offset)).is_ok();

@@ -26,19 +26,22 @@ struct Output<'p> {
     /// Pieces in the body: the place of their session, their start, whether a chunk signature ends them.
     pending: Vec<(usize, u32, bool)>,
     extents: Vec<Vec<Extent>>,
+    /// The first record written: the one with the CoValue's creation, which is encoded before all else.
+    first: Option<Location>,
 }
 
 impl Output<'_> {
     /// Writes the body as a record.
-    fn flush(&mut self) -> Result<Location> {
+    fn flush(&mut self) -> Result<()> {
         let location = self.records.write(&self.body)?;
         self.body.clear();
+        self.first.get_or_insert(location);
         for (session, start, chunk_signature) in self.pending.drain(..) {
             if let Some(extents) = self.extents.get_mut(session) {
                 extents.push(Extent { location, start, chunk_signature });
             }
         }
-        Ok(location)
+        Ok(())
     }
 }
 
@@ -114,9 +117,9 @@ pub(super) fn pack_group(
         body: Vec::new(),
         pending: Vec::new(),
         extents: view.sessions.iter().map(|_| Vec::new()).collect(),
+        first: None,
     };
     let mut source = Source::default();
-    let mut created = None;
     if let Some((ordinal, location)) = view.created {
         let record = output.records.read(&[location])?;
         let body = record.first().map(|r| r.body()).unwrap_or_default();
@@ -126,28 +129,21 @@ pub(super) fn pack_group(
         let content: u64 =
             view.sessions.iter().flat_map(|s| &s.extents).map(|e| u64::from(e.location.len)).sum();
         if content > SEPARATE_BYTES {
-            created = Some((ordinal, output.flush()?));
+            output.flush()?;
         }
     }
     for place in order {
         if let Some(session) = view.sessions.get(place) {
-            pack_session(group, session, place, &mut source, &mut output, &mut |location| {
-                if let (Some((ordinal, _)), None) = (view.created, created) {
-                    created = Some((ordinal, location));
-                }
-            })?;
+            pack_session(group, session, place, &mut source, &mut output)?;
         }
     }
     if !output.body.is_empty() {
-        let location = output.flush()?;
-        if let (Some((ordinal, _)), None) = (view.created, created) {
-            created = Some((ordinal, location));
-        }
+        output.flush()?;
     }
     for (session, extents) in view.sessions.iter_mut().zip(output.extents) {
         session.extents = extents;
     }
-    view.created = created;
+    view.created = view.created.zip(output.first).map(|((ordinal, _), location)| (ordinal, location));
     view.write(group, oldest, out);
     Ok(())
 }
@@ -158,7 +154,6 @@ fn pack_session(
     place: usize,
     source: &mut Source,
     output: &mut Output<'_>,
-    flushed: &mut dyn FnMut(Location),
 ) -> Result<()> {
     let mut joined: Option<Joined> = None;
     for extent in &session.extents {
@@ -181,7 +176,7 @@ fn pack_session(
                 output.pending.push((place, piece.start, extent.chunk_signature));
             }
             if output.body.len() >= RECORD_BYTES {
-                flushed(output.flush()?);
+                output.flush()?;
             }
         }
     }
