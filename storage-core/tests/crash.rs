@@ -21,8 +21,11 @@ const FLUSH_EVERY: usize = 10;
 fn options(durability: Durability) -> StoreOptions {
     let engine = EngineOptions {
         checkpoint_rows: 12,
-        max_runs: 2,
+        fanout: 2,
+        max_layers: 4,
+        reserve_bytes: 0,
         background_sync: false,
+        background_maintenance: false,
         ..EngineOptions::default()
     };
     StoreOptions { durability, engine }

@@ -18,9 +18,15 @@ use workload::{assert_same, contents, message, step, store};
 
 type Store<D = BfTreeDelta> = BfTreeStorage<InMemoryFileIO, D>;
 
-fn options(checkpoint_rows: u64, max_runs: usize) -> StoreOptions {
-    let engine =
-        EngineOptions { checkpoint_rows, max_runs, background_sync: false, ..EngineOptions::default() };
+fn options(checkpoint_rows: u64, fanout: usize) -> StoreOptions {
+    let engine = EngineOptions {
+        checkpoint_rows,
+        fanout,
+        reserve_bytes: 0,
+        background_sync: false,
+        background_maintenance: false,
+        ..EngineOptions::default()
+    };
     StoreOptions { durability: Durability::Relaxed, engine }
 }
 
@@ -294,7 +300,7 @@ fn a_later_format_version_is_refused_with_both_versions() {
         bytes[24..28].copy_from_slice(&crc.to_le_bytes());
         write_file(&copy, slot, &bytes);
         match open(&copy).err() {
-            Some(Error::NewerFormat { found: 7, supported: 1, path }) => assert!(path.ends_with(slot)),
+            Some(Error::NewerFormat { found: 7, supported: 2, path }) => assert!(path.ends_with(slot)),
             other => panic!("{other:?}"),
         }
     }

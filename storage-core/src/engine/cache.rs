@@ -36,5 +36,7 @@ pub type ReadCache = quick_cache::sync::Cache<CacheKey, Shared, Weight>;
 
 /// A cache of at most `bytes` bytes.
 pub fn read_cache(bytes: u64) -> ReadCache {
-    ReadCache::with_weighter((bytes / CHUNK_BYTES).max(16) as usize, bytes, Weight)
+    // What is allocated at first; a large cache grows into its size.
+    let items = (bytes / CHUNK_BYTES).clamp(16, 4096) as usize;
+    ReadCache::with_weighter(items, bytes, Weight)
 }

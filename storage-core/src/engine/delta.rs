@@ -6,7 +6,9 @@
 
 use crate::error::{Error, Result};
 use crate::format::row::{Group, KEY_LEN, Key, VALUE_LEN, Value};
-use bf_tree::{BfTree, LeafInsertResult, LeafReadResult, ScanReturnField, StorageBackend};
+use bf_tree::{
+    BfTree, LeafInsertResult, LeafReadResult, ScanIter, ScanIterError, ScanReturnField, StorageBackend,
+};
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
@@ -23,8 +25,8 @@ pub trait Delta: Send + Sync + Sized + 'static {
     fn put(&self, key: &Key, value: &Value) -> Result<()>;
     /// All rows of a group in order, appended to `out`.
     fn group(&self, group: Group, out: &mut Vec<Row>) -> Result<()>;
-    /// All rows in order.
-    fn rows(&self) -> Result<Vec<Row>>;
+    /// Up to `limit` rows in order, from the first whose key is at least `first`.
+    fn rows_from(&self, first: &Key, limit: usize) -> Result<Vec<Row>>;
 }
 
 /// The delta used in production: one in-memory bf-tree.
@@ -38,11 +40,8 @@ const BUFFER_BYTES: usize = 256 * 1024;
 const ROW_BYTES: usize = KEY_LEN + VALUE_LEN;
 
 impl BfTreeDelta {
-    fn scan(&self, first: &Key, last: &Key, out: &mut Vec<Row>) -> Result<()> {
-        let mut scan = self
-            .tree
-            .scan_with_end_key(&first.0, &last.0, ScanReturnField::KeyAndValue)
-            .map_err(|e| Error::Internal(format!("bf-tree refused a scan: {e:?}")))?;
+    fn drain(scan: Result<ScanIter<'_, '_>, ScanIterError>, out: &mut Vec<Row>) -> Result<()> {
+        let mut scan = scan.map_err(|e| Error::Internal(format!("bf-tree refused a scan: {e:?}")))?;
         let mut buffer = [0u8; ROW_BYTES];
         while let Some(lengths) = scan.next(&mut buffer) {
             let row = buffer.split_first_chunk::<KEY_LEN>().and_then(|(key, value)| {
@@ -89,12 +88,17 @@ impl Delta for BfTreeDelta {
     }
 
     fn group(&self, group: Group, out: &mut Vec<Row>) -> Result<()> {
-        self.scan(&Key::first(group), &Key::last(group), out)
+        let (first, last) = (Key::first(group), Key::last(group));
+        let scan = self.tree.scan_with_end_key(&first.0, &last.0, ScanReturnField::KeyAndValue);
+        Self::drain(scan, out)
     }
 
-    fn rows(&self) -> Result<Vec<Row>> {
+    fn rows_from(&self, first: &Key, limit: usize) -> Result<Vec<Row>> {
         let mut out = Vec::new();
-        self.scan(&Key([0; KEY_LEN]), &Key([0xff; KEY_LEN]), &mut out)?;
+        if limit > 0 {
+            let scan = self.tree.scan_with_count(&first.0, limit, ScanReturnField::KeyAndValue);
+            Self::drain(scan, &mut out)?;
+        }
         Ok(out)
     }
 }
@@ -121,8 +125,9 @@ impl Delta for BTreeDelta {
         out.extend(rows.range(Key::first(group)..=Key::last(group)).map(|(k, v)| (*k, *v)));
         Ok(())
     }
-    fn rows(&self) -> Result<Vec<Row>> {
-        Ok(self.rows.read().unwrap_or_else(PoisonError::into_inner).iter().map(|(k, v)| (*k, *v)).collect())
+    fn rows_from(&self, first: &Key, limit: usize) -> Result<Vec<Row>> {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(rows.range(*first..).take(limit).map(|(k, v)| (*k, *v)).collect())
     }
 }
 
@@ -165,7 +170,13 @@ mod tests {
                     }
                 }
             }
-            assert_eq!(tree.rows().unwrap(), model.rows().unwrap(), "seed {seed}");
+            for limit in [0, 1, 100, usize::MAX >> 1] {
+                let from = Key::new(Group([128; 16]), 1, 7);
+                for first in [Key([0; KEY_LEN]), from] {
+                    let rows = tree.rows_from(&first, limit).unwrap();
+                    assert_eq!(rows, model.rows_from(&first, limit).unwrap(), "seed {seed} limit {limit}");
+                }
+            }
         }
     }
 }

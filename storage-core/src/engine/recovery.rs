@@ -10,21 +10,22 @@ use super::cache::read_cache;
 use super::checkpoint::create_segment;
 use super::delta::Delta;
 use super::latch::Latch;
-use super::layers::Layers;
+use super::layers::{Layers, Opened};
+use super::maintenance::{Bell, Maintenance};
 use super::manifest::{self, Found};
+use super::part::Numbers;
 use super::run::RunFile;
 use super::segment::{Scanner, Segment, describe};
+use super::state::{Core, Index, Log};
 use super::sync::Syncer;
 use super::{
-    Applied, ApplyError, Engine, EngineOptions, EngineStats, Index, IndexWriter, Log, MakeSchema, Retired,
-    Schema, is_store_file,
+    Applied, ApplyError, Engine, EngineOptions, EngineStats, IndexWriter, MakeSchema, Schema, is_store_file,
 };
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO};
 use crate::format::manifest::{Manifest, SLOTS, SegmentEntry};
 use crate::format::record::{BadHeader, BadRecord, SEGMENT_HEADER, SegmentHeader};
 use crate::format::{FORMAT_VERSION, Generation, HashKey, Lsn, Ordinal, RunId, SegmentId, StoreId};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, RwLock};
 
 impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
@@ -41,19 +42,19 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         };
         let schema = make_schema(manifest.hash_key);
         let cache = Arc::new(read_cache(options.cache_bytes));
-        let mut layers = Layers { runs: Vec::new(), segments: BTreeMap::new(), cache: Arc::clone(&cache) };
-        for run in &manifest.runs {
-            layers.runs.push(Arc::new(RunFile::open(&*io, run.id, run.file_len, manifest.store)?));
-            for segment in &run.segments {
-                layers.segments.insert(segment.id, Segment::existing(&io, segment.id));
-            }
+        let mut opened = Opened::default();
+        for part in manifest.parts() {
+            let run = RunFile::open(&*io, part.run, part.file_len, manifest.store)?;
+            opened.runs.push(Arc::new(run));
+            opened.segments.extend(part.segments.iter().map(|segment| Segment::existing(&io, segment.id)));
         }
         let delta = D::create()?;
         let (mut rows, mut created) = (0, Vec::new());
         let writer = IndexWriter { delta: &delta, rows: &mut rows, created: &mut created };
         let replayed =
             Replay { io: &io, manifest: &manifest, schema: &schema, writer, discarded: 0 }.run()?;
-        layers.segments.extend(replayed.segments.iter().map(|s| (s.id(), Arc::clone(s))));
+        opened.segments.extend(replayed.segments.iter().map(Arc::clone));
+        let (layers, _) = Layers::new(Arc::clone(&cache)).replaced(&manifest, opened)?;
         remove_leftovers(&*io, &manifest, &layers)?;
         let latch = Arc::new(Latch::default());
         let syncer = Syncer::new(Arc::clone(&latch));
@@ -61,37 +62,36 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         let active = replayed.active;
         active.handle()?.sync()?;
         syncer.switch(Arc::clone(&active), replayed.end, Lsn(replayed.next.0.saturating_sub(1)));
-        let background = options.background_sync.then(|| {
+        let sync_thread = options.background_sync.then(|| {
             let syncer = Arc::clone(&syncer);
             std::thread::Builder::new().name("jazz-storage-sync".to_owned()).spawn(move || syncer.run())
         });
-        let background = background
+        let sync_thread = sync_thread
             .transpose()
             .map_err(|e| Error::from_io("starting the sync thread for", io.path().to_path_buf(), e))?;
         let created_before = manifest.covalues.0;
-        let marked = if active.id() == manifest.replay_from { manifest.replay_durable } else { 0 };
         let log = Log {
-            marked,
+            marked: if active.id() == manifest.replay_from { manifest.replay_durable } else { 0 },
             active,
             end: replayed.end,
             next: replayed.next,
-            sealed: replayed.sealed,
-            manifest,
-            checkpoint_at: options.checkpoint_rows,
-            segment_limit: options.segment_bytes,
-            retired: Retired { runs: Vec::new(), segments: Vec::new() },
+            rows,
             buffer: Vec::new(),
             closed: false,
         };
-        Ok(Self {
+        let index = Index { delta, rows, created, created_before, frozen: None, layers: Arc::new(layers) };
+        let core = Core {
+            identity: (manifest.store, manifest.hash_key),
+            numbers: Arc::new(Numbers::new(manifest.next_run, manifest.next_pack)),
+            maintenance: Mutex::new(Maintenance::new(manifest, replayed.sealed)),
+            bell: Bell::default(),
             io,
             schema,
             log: Mutex::new(log),
-            index: RwLock::new(Index { delta, rows, created, created_before, layers: Arc::new(layers) }),
+            index: RwLock::new(index),
             cache,
             latch,
             syncer,
-            background,
             counters: Mutex::new(EngineStats {
                 replayed: replayed.records,
                 discarded: replayed.discarded,
@@ -99,7 +99,19 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             }),
             options,
             _lock: lock,
-        })
+        };
+        let engine = Self { core: Arc::new(core), sync_thread, maintenance_thread: Mutex::new(None) };
+        engine.resume();
+        Ok(engine)
+    }
+
+    /// Goes on with what maintenance had not finished when the store was left.
+    fn resume(&self) {
+        let core = &self.core;
+        let due = core.is_due(&core.log()) || core.maintenance().manifest.merge.is_some();
+        if due && core.options.background_maintenance {
+            self.wake();
+        }
     }
 }
 
@@ -139,7 +151,7 @@ fn create<F: FileIO>(io: &Arc<F>, damaged_slot: Option<&str>) -> Result<Manifest
         hash_key: HashKey(id(key)),
         first_lsn: Lsn(1),
     };
-    create_segment(&**io, &header, &header.encode())?;
+    create_segment(&**io, &header)?;
     let mut manifest = Manifest {
         generation: Generation(0),
         store: header.store,
@@ -149,7 +161,9 @@ fn create<F: FileIO>(io: &Arc<F>, damaged_slot: Option<&str>) -> Result<Manifest
         replay_durable: u64::from(SEGMENT_HEADER),
         covalues: Ordinal(0),
         next_run: RunId(1),
-        runs: Vec::new(),
+        next_pack: SegmentId::FIRST_PACK,
+        layers: Vec::new(),
+        merge: None,
     };
     manifest::publish(&**io, &mut manifest)?;
     Ok(manifest)
@@ -168,7 +182,7 @@ fn holds_records<F: FileIO>(segment: &Segment<F>) -> Result<bool> {
 fn remove_leftovers<F: FileIO>(io: &F, manifest: &Manifest, layers: &Layers<F>) -> Result<()> {
     for name in io.list()? {
         let unnamed_run =
-            RunId::from_file_name(&name).is_some_and(|id| manifest.runs.iter().all(|r| r.id != id));
+            RunId::from_file_name(&name).is_some_and(|id| manifest.parts().all(|part| part.run != id));
         let unnamed_segment = SegmentId::from_file_name(&name).is_some_and(|id| {
             (id.is_pack() || id < manifest.replay_from) && !layers.segments.contains_key(&id)
         });
@@ -223,7 +237,7 @@ impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
                     format!("records {} to {} are missing", next.0, header.first_lsn.0.saturating_sub(1));
                 return Err(active.corrupt(end, detail));
             }
-            sealed.push(SegmentEntry { id: active.id(), len: end });
+            sealed.push(SegmentEntry { id: active.id(), len: end, live: 0 });
             segments.push(Arc::clone(&segment));
             active = segment;
         }

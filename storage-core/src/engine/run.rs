@@ -33,12 +33,15 @@ impl<F: FileIO> RunFile<F> {
     pub fn open(io: &F, id: RunId, file_len: u64, store: StoreId) -> Result<Self> {
         let name = id.file_name();
         let path = io.path().join(&name);
-        let handle = io.open(&name, OpenMode::Read)?;
         let corrupt = |offset: u64, detail: &str| Error::Corrupt {
             path: path.clone(),
             offset,
             detail: detail.to_owned(),
         };
+        if !io.exists(&name)? {
+            return Err(corrupt(0, "the file is missing"));
+        }
+        let handle = io.open(&name, OpenMode::Read)?;
         let actual = handle.len()?;
         let footer_at =
             file_len.checked_sub(FOOTER_LEN as u64).filter(|_| actual == file_len).ok_or_else(|| {
@@ -145,9 +148,10 @@ impl<F: FileIO> RunFile<F> {
         Ok(())
     }
 
-    /// All rows in order, block by block, past the cache.
-    pub fn scan(self: &Arc<Self>) -> RunScan<F> {
-        RunScan { run: Arc::clone(self), next: 0, rows: Vec::new().into_iter() }
+    /// All rows from a group on in order, block by block, past the cache.
+    pub fn scan(self: &Arc<Self>, from: Group) -> RunScan<F> {
+        let next = self.find(&Key::first(from));
+        RunScan { run: Arc::clone(self), from: Key::first(from), next, rows: Vec::new().into_iter() }
     }
 
     /// Up to `limit` groups created in this run, in that order, from `skip` on.
@@ -178,6 +182,7 @@ impl<F: FileIO> RunFile<F> {
 /// The rows of a run in order.
 pub struct RunScan<F: FileIO> {
     run: Arc<RunFile<F>>,
+    from: Key,
     next: usize,
     rows: std::vec::IntoIter<Row>,
 }
@@ -191,9 +196,8 @@ impl<F: FileIO> RunScan<F> {
             }
             let Some(entry) = self.run.blocks.get(self.next) else { return Ok(None) };
             let bytes = self.run.block(self.next, entry, None)?;
-            let rows: Vec<Row> = Block::trusted(&bytes)
-                .map(|b| b.rows_from(&Key::first(Group([0; 16]))).collect())
-                .unwrap_or_default();
+            let rows: Vec<Row> =
+                Block::trusted(&bytes).map(|b| b.rows_from(&self.from).collect()).unwrap_or_default();
             self.next += 1;
             self.rows = rows.into_iter();
         }
@@ -201,9 +205,8 @@ impl<F: FileIO> RunScan<F> {
 }
 
 /// Writes a run, row by row. Nothing counts until the manifest names the finished file.
-pub struct RunWriter<'a, F: FileIO> {
+pub struct RunWriter<F: FileIO> {
     handle: F::Handle,
-    io: &'a F,
     id: RunId,
     store: StoreId,
     buffer: Vec<u8>,
@@ -214,16 +217,15 @@ pub struct RunWriter<'a, F: FileIO> {
     rows: u64,
 }
 
-impl<'a, F: FileIO> RunWriter<'a, F> {
+impl<F: FileIO> RunWriter<F> {
     /// Creates the file. One left over by an earlier attempt is replaced.
-    pub fn create(io: &'a F, id: RunId, store: StoreId) -> Result<Self> {
+    pub fn create(io: &F, id: RunId, store: StoreId) -> Result<Self> {
         let name = id.file_name();
         if io.exists(&name)? {
             io.remove(&name)?;
         }
         Ok(Self {
             handle: io.open(&name, OpenMode::CreateNew)?,
-            io,
             id,
             store,
             buffer: Vec::with_capacity(WRITE_BYTES + BLOCK_BYTES),
@@ -278,12 +280,24 @@ impl<'a, F: FileIO> RunWriter<'a, F> {
         rows.iter().try_for_each(|(key, value)| self.push(key, value))
     }
 
-    /// Completes the file with the list of CoValues created and makes it durable. Gives its length.
-    pub fn finish(mut self, order_first: Ordinal, order: &[Group]) -> Result<u64> {
+    /// Completes the file with the list of the CoValues created in it, which `list` gives from some place on, and makes it
+    /// durable; its name is with the next sync of the directory. Gives its length.
+    pub fn finish(
+        mut self,
+        (order_first, order_count): (Ordinal, u64),
+        list: &mut dyn FnMut(u64, u64) -> Result<Vec<Group>>,
+    ) -> Result<u64> {
         self.close_block()?;
         let order_offset = self.position();
-        for page in order.chunks(ORDER_PER_PAGE) {
-            self.emit(&run::encode_order_page(page))?;
+        let mut listed = 0;
+        while listed < order_count {
+            let page = list(listed, (ORDER_PER_PAGE as u64).min(order_count - listed))?;
+            // A page that is not full must be the last one.
+            if page.len() < ORDER_PER_PAGE && listed + (page.len() as u64) < order_count {
+                return Err(Error::Internal("the list of CoValues is shorter than their number".to_owned()));
+            }
+            listed += page.len() as u64;
+            self.emit(&run::encode_order_page(&page))?;
         }
         let index_offset = self.position();
         let index = run::encode_block_index(&self.blocks);
@@ -298,7 +312,7 @@ impl<'a, F: FileIO> RunWriter<'a, F> {
             rows: self.rows,
             groups: self.groups.len() as u64,
             order_offset,
-            order_count: order.len() as u64,
+            order_count,
             order_first,
             index_offset,
             filter_offset,
@@ -307,7 +321,6 @@ impl<'a, F: FileIO> RunWriter<'a, F> {
         self.emit(&footer.encode())?;
         self.drain()?;
         self.handle.sync()?;
-        self.io.sync_dir()?;
         Ok(self.written)
     }
 }

@@ -38,8 +38,23 @@ impl<F: FileIO> Segment<F> {
         if let Some(handle) = self.handle.get() {
             return Ok(handle);
         }
-        let opened = self.io.open(&self.id.file_name(), OpenMode::ReadWrite)?;
+        let name = self.id.file_name();
+        if !self.io.exists(&name)? {
+            return Err(self.corrupt(0, "the file is missing"));
+        }
+        let mode = if self.id.is_pack() { OpenMode::Read } else { OpenMode::ReadWrite };
+        let opened = self.io.open(&name, mode)?;
         Ok(self.handle.get_or_init(|| opened))
+    }
+
+    /// The length of the file, in bytes.
+    pub fn len(&self) -> Result<u64> {
+        self.handle()?.len()
+    }
+
+    /// Whether the file has no bytes.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
     }
 
     /// The error for damage at an offset.
@@ -111,18 +126,21 @@ impl<F: FileIO> Segment<F> {
         Ok(RecordBytes { body: from..from + body.len(), bytes: Arc::new(bytes) })
     }
 
-    /// Verifies a record in an image of the file.
-    pub fn record_in(&self, image: &Shared, location: Location) -> Result<RecordBytes> {
-        let at = location.offset as usize;
-        let record = image.get(at..at + location.len as usize).unwrap_or_default();
+    /// Verifies a record in bytes of the file that begin at `base`.
+    pub fn record_in(&self, bytes: &Shared, base: u64, location: Location) -> Result<RecordBytes> {
+        let at = u64::from(location.offset).saturating_sub(base) as usize;
+        let record = bytes.get(at..at + location.len as usize).unwrap_or_default();
         let (_, body) = self.check(record, u64::from(location.offset))?;
         let from = at + RECORD_HEADER as usize;
-        Ok(RecordBytes { body: from..from + body.len(), bytes: Arc::clone(image) })
+        Ok(RecordBytes { body: from..from + body.len(), bytes: Arc::clone(bytes) })
     }
 
-    /// The first `len` bytes of the file.
-    pub fn image(&self, len: u64) -> Result<Vec<u8>> {
-        self.read(0, len as usize)
+    /// Up to `len` bytes at `offset`; fewer where the file ends.
+    pub fn read_up_to(&self, offset: u64, len: usize) -> Result<Vec<u8>> {
+        let mut buffer = vec![0; len];
+        let got = self.handle()?.read_at(&mut buffer, offset)?;
+        buffer.truncate(got);
+        Ok(buffer)
     }
 
     /// Bytes that hold `len` bytes of the file from `offset` on, as far as it has them, and where in them these begin.

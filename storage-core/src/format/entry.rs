@@ -42,6 +42,9 @@ pub struct Append<'a> {
     pub signature: &'a [u8],
     /// The session's id: present in the piece with `start` 0.
     pub session_id: Option<&'a [u8]>,
+    /// Orders sessions by when they were first stored; in packs, in the piece with `start` 0. In the log the place of the
+    /// record says it.
+    pub created: Option<u64>,
     /// The transactions (design.md section 2.2).
     pub txs: &'a [u8],
 }
@@ -118,6 +121,7 @@ const LOCK: u8 = 7;
 const APPEND_CHUNK: u8 = 1;
 const APPEND_ID: u8 = 2;
 const APPEND_DELETE: u8 = 4;
+const APPEND_CREATED: u8 = 8;
 
 impl Entry<'_> {
     /// Appends the entry to a record's body.
@@ -185,6 +189,9 @@ fn encode_append(append: &Append<'_>, out: &mut Vec<u8>) {
     if append.delete_session {
         flags |= APPEND_DELETE;
     }
+    if append.created.is_some() {
+        flags |= APPEND_CREATED;
+    }
     out.put_u8(flags);
     out.put_u32(append.start);
     out.put_u32(append.count);
@@ -192,6 +199,9 @@ fn encode_append(append: &Append<'_>, out: &mut Vec<u8>) {
     out.put_short(append.signature);
     if let Some(id) = append.session_id {
         out.put_short(id);
+    }
+    if let Some(created) = append.created {
+        out.put_u64(created);
     }
     out.put_blob(append.txs);
 }
@@ -266,6 +276,7 @@ fn decode_append<'a>(c: &mut Cursor<'a>) -> Option<Append<'a>> {
     start.checked_add(count)?;
     let signature = c.short()?;
     let session_id = if flags & APPEND_ID != 0 { Some(c.short()?) } else { None };
+    let created = if flags & APPEND_CREATED != 0 { Some(c.u64()?) } else { None };
     Some(Append {
         group,
         slot,
@@ -277,6 +288,7 @@ fn decode_append<'a>(c: &mut Cursor<'a>) -> Option<Append<'a>> {
         bytes_since,
         signature,
         session_id,
+        created,
         txs: c.blob()?,
     })
 }
@@ -300,6 +312,7 @@ mod tests {
                 bytes_since: 6,
                 signature: b"sig",
                 session_id: Some(b"s"),
+                created: Some(77),
                 txs: b"transactions",
             }),
             Entry::DeleteMark { id: b"co_zB" },

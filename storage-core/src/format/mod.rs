@@ -16,7 +16,7 @@ pub mod wire;
 use std::fmt;
 
 /// The newest format version this build writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The number of a log record: 1 for the first one of a store, growing by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

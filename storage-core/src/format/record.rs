@@ -269,9 +269,9 @@ mod tests {
             assert_eq!(SegmentHeader::decode(&bad), Err(BadHeader::Damaged), "byte {i}");
         }
         let mut newer = bytes.clone();
-        newer[8] = 2;
+        newer[8] = FORMAT_VERSION as u8 + 1;
         let crc = crc32c::crc32c(&newer[..60]);
         newer[60..].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(SegmentHeader::decode(&newer), Err(BadHeader::Newer(2)));
+        assert_eq!(SegmentHeader::decode(&newer), Err(BadHeader::Newer(FORMAT_VERSION + 1)));
     }
 }

@@ -26,6 +26,17 @@ pub type Value = [u8; VALUE_LEN];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group(pub [u8; 16]);
 
+impl Group {
+    /// The group after this one, in the order of the index.
+    pub fn next(self) -> Option<Self> {
+        u128::from_be_bytes(self.0).checked_add(1).map(|n| Self(n.to_be_bytes()))
+    }
+    /// The group before this one.
+    pub fn previous(self) -> Option<Self> {
+        u128::from_be_bytes(self.0).checked_sub(1).map(|n| Self(n.to_be_bytes()))
+    }
+}
+
 /// The keyed 64-bit hash of a session's id; with the slot, which is another part of that hash, it identifies the
 /// session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -142,8 +142,12 @@ real_subject!(
             checkpoint_rows: 6,
             segment_bytes: 2048,
             cache_bytes: 4096,
-            max_runs: 3,
+            buffer_bytes: 4096,
+            reserve_bytes: 0,
+            fanout: 3,
+            max_layers: 5,
             background_sync: false,
+            background_maintenance: false,
         },
         ..StoreOptions::default()
     }

@@ -23,7 +23,7 @@ pub(super) struct SessionView {
     /// Where its transactions lie, in order.
     pub(super) extents: Vec<Extent>,
     /// Whether rows of still older layers are void.
-    reset: bool,
+    pub(super) reset: bool,
     epoch: u32,
 }
 
@@ -111,6 +111,21 @@ impl GroupView {
             })
             .collect();
         view
+    }
+
+    /// The records that it points to, each once, in the order of their places.
+    pub(super) fn locations(&self) -> Vec<Location> {
+        let created = self.created.iter().map(|(_, location)| *location);
+        let extents = self.sessions.iter().flat_map(|s| &s.extents).map(|e| e.location);
+        let mut all: Vec<Location> = created.chain(extents).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether something of it was erased in these layers.
+    pub(super) fn has_erased(&self) -> bool {
+        self.erased || self.sessions.iter().any(|s| s.reset)
     }
 
     /// The sessions that have transactions, in the order in which they were first stored.

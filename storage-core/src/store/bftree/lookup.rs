@@ -51,7 +51,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
             let key = Key::new(group, slot, 0);
             let value = match write.delta_row(&key) {
                 Some(value) => Some(value),
-                None => write.run_row(&key)?,
+                None => write.older_row(&key)?,
             };
             let head = match value {
                 Some(value) => Some(HeadRow::decode(&value).ok_or_else(|| {
@@ -80,7 +80,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         let mut row = write.delta_row(&key).and_then(decode);
         if row.is_none_or(|row| row.created.is_none()) {
             // Newer rows may only say that it was erased.
-            for older in write.run_rows(&key)?.into_iter().filter_map(decode) {
+            for older in write.older_rows(&key)?.into_iter().filter_map(decode) {
                 let erased = older.erased || row.is_some_and(|row| row.erased);
                 row = Some(CoValueRow { erased, created: row.and_then(|row| row.created).or(older.created) });
             }

@@ -181,6 +181,7 @@ impl Addition<'_> {
             bytes_since: if chunk_signature { 0 } else { u32::try_from(since).unwrap_or(u32::MAX) },
             signature: content.last_signature,
             session_id: (start == 0).then_some(content.session),
+            created: None,
             txs,
         })
         .encode(body);

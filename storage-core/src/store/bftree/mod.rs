@@ -30,10 +30,8 @@ pub struct StoreOptions {
     pub engine: EngineOptions,
 }
 
-/// Session ids kept in memory, so that known states are answered from the index alone.
-const NAMES: usize = 32 * 1024;
-/// CoValues whose id was compared with the log's since opening.
-const VERIFIED: usize = 64 * 1024;
+/// One session id is kept in memory for so many bytes of cache, so that known states are answered from the index alone.
+const CACHE_PER_NAME: u64 = 512;
 
 /// A store of CoValues on a bf-tree index.
 pub struct BfTreeStorage<F: FileIO, D: Delta = BfTreeDelta> {
@@ -54,18 +52,31 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     pub fn open(io: F, options: StoreOptions) -> Result<Self> {
         let mut engine = options.engine;
         engine.background_sync &= options.durability == Durability::Relaxed;
+        // Caches of names grow and shrink with the cache of blocks, of which they take about a tenth.
+        let scale = (engine.cache_bytes / CACHE_PER_NAME).clamp(1_024, 32 * 1024) as usize;
         Ok(Self {
             engine: Engine::open(io, engine, &CoValueSchema::new)?,
             durability: options.durability,
             strict: AtomicBool::new(false),
-            names: quick_cache::sync::Cache::new(NAMES),
-            verified: quick_cache::sync::Cache::new(VERIFIED),
+            names: quick_cache::sync::Cache::new(scale),
+            verified: quick_cache::sync::Cache::new(2 * scale),
         })
     }
 
     /// Writes the delta of the index out as a run now.
     pub fn checkpoint(&self) -> Result<()> {
         self.engine.checkpoint()
+    }
+
+    /// Does what maintenance is due, to the end: deltas are written out, layers merged, packs rewritten.
+    pub fn settle(&self) -> Result<()> {
+        self.engine.settle()
+    }
+
+    /// Writes everything out, merges all layers of the index into one and rewrites what is mostly dead, so that nothing
+    /// that was erased is left on disk. Loads and stores go on meanwhile.
+    pub fn compact(&self) -> Result<()> {
+        self.engine.compact()
     }
 
     /// Makes everything stored so far survive a power cut.

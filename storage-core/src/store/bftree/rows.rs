@@ -223,6 +223,7 @@ impl<F: FileIO, D: Delta> StorageBackend for BfTreeStorage<F, D> {
         let sessions = if stored.is_some() { self.erasable(id)? } else { Vec::new() };
         let done = stored.is_none_or(|row| row.erased) && sessions.is_empty() && !pending;
         if !done {
+            write.make_urgent();
             let entry = Entry::Erase { group, id: id.as_bytes(), stored: stored.is_some(), sessions };
             entry.encode(write.body());
             write.append()?;

@@ -9,7 +9,7 @@ use crate::engine::{Applied, ApplyError, IndexWriter, Packer, Schema};
 use crate::format::entry::{Append, BadEntry, Entry, entries};
 use crate::format::record::RecordKind;
 use crate::format::row::{CoValueRow, Extent, Group, HeadRow, Key, SpillRow, Tag};
-use crate::format::{HashKey, Lsn};
+use crate::format::{HashKey, Location, Lsn};
 use crate::store::rows::{CoValueId, PeerId, ReconciliationLockRow, SessionId};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,19 +203,20 @@ impl Schema for CoValueSchema {
 
     fn pack(
         &self,
-        rows: &[Row],
+        layers: &[Vec<Row>],
         oldest: bool,
         records: &mut dyn Packer,
         out: &mut Vec<Row>,
     ) -> crate::Result<()> {
-        super::pack::pack_group(rows, oldest, records, out)
+        super::pack::pack_group(layers, oldest, records, out)
     }
 
-    fn merge(&self, layers: &[Vec<Row>], oldest: bool, out: &mut Vec<Row>) {
-        let group = layers.iter().flatten().next().map(|(key, _)| key.group());
-        if let Some(group) = group {
-            GroupView::read(layers).write(group, oldest, out);
-        }
+    fn voids(&self, rows: &[Row]) -> bool {
+        rows.iter().any(|(_, value)| HeadRow::decode(value).is_some_and(|head| head.reset))
+    }
+
+    fn locations(&self, layers: &[Vec<Row>]) -> Vec<Location> {
+        GroupView::read(layers).locations()
     }
 }
 

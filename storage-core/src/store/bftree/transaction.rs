@@ -170,6 +170,7 @@ impl Change {
                 bytes_since: update.bytes_since_last_signature,
                 signature: signature.as_bytes(),
                 session_id: (start == 0).then_some(self.session_id.as_bytes()),
+                created: None,
                 txs: &txs,
             })
             .encode(body);

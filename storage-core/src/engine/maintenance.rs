@@ -1,0 +1,579 @@
+//! Maintenance: writing deltas out, merging layers, rewriting what is mostly dead, removing files.
+//!
+//! All of it is cut into small steps, taken by whoever has time: the background thread where there is one, each commit
+//! where there is none, a writer that finds the delta full, and the caller of `compact`. A step holds the maintenance
+//! lock, so there is one flush and one merge at most, and only here is a manifest published, always made from the
+//! current one. A flush goes first: it never waits for more than one step of a merge.
+//!
+//! Failures: a full disk ends the job, whose files are removed, and it is tried again later, first with the reserve and
+//! without rewriting anything. Damage met in the index ends merging until the store is opened anew; damaged records are
+//! left where they are. Anything else latches the store.
+
+use super::checkpoint::Flush;
+use super::delta::Delta;
+use super::layers::{Dropped, Opened};
+use super::manifest;
+use super::merge::{Merge, Target};
+use super::part::{Rewriting, record_bytes};
+use super::run::RunFile;
+use super::segment::Segment;
+use super::state::{Core, Index};
+use super::{Engine, Schema};
+use crate::error::{Error, Result};
+use crate::file::FileIO;
+use crate::format::manifest::{Manifest, PartEntry, SegmentEntry};
+use crate::format::{RunId, SegmentId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Bytes of work in one step: about a millisecond.
+const STEP_WORK: u64 = 256 * 1024;
+/// Work that a commit does for each byte it wrote, and at least, where there is no thread.
+const WORK_PER_BYTE: u64 = 8;
+const LEAST_WORK: u64 = 16 * 1024;
+/// Steps to let pass after the disk was full.
+const PAUSE_STEPS: u32 = 64;
+/// How long the thread waits for each of them.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A pack with less than this part of its bytes in use is rewritten by itself.
+const REWRITE_BELOW: f64 = 0.5;
+/// A pack with less than this part of its bytes in use is rewritten when its part is merged.
+const MERGE_BELOW: f64 = 0.75;
+/// A pack with less than this part of its bytes in use is rewritten by `compact`.
+const COMPACT_BELOW: f64 = 0.95;
+/// A pack with fewer bytes not in use than this is not worth a job of its own.
+const LEAST_DEAD: u64 = 64 * 1024;
+
+/// The bytes of a segment or pack, and how many of them rows point to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Usage {
+    pub(super) len: u64,
+    live: u64,
+}
+
+impl Usage {
+    pub(super) fn dead(&self) -> u64 {
+        record_bytes(self.len).saturating_sub(self.live)
+    }
+    fn is_below(&self, part: f64) -> bool {
+        (self.live as f64) < record_bytes(self.len) as f64 * part
+    }
+}
+
+/// What a call of `compact` has still to do.
+struct Compacting {
+    /// All layers have been merged into one.
+    merged: bool,
+    /// Parts that came of it: rewriting them once more would change nothing.
+    rewritten: BTreeSet<RunId>,
+}
+
+/// The state of maintenance.
+pub(super) struct Maintenance<F: FileIO, D: Delta> {
+    pub(super) manifest: Manifest,
+    /// Segments of the log before the active one that the manifest does not know as sealed yet.
+    pub(super) sealed: Vec<SegmentEntry>,
+    flush: Option<Flush<F, D>>,
+    merge: Option<Merge<F>>,
+    compacting: Option<Compacting>,
+    /// Files that no manifest slot names any more, but perhaps a reader has open.
+    retired_runs: Vec<Arc<RunFile<F>>>,
+    retired_segments: Vec<Arc<Segment<F>>>,
+    /// Steps to let pass, as the disk was full.
+    pause: u32,
+    full: Option<Error>,
+    /// Damage met while merging.
+    damage: Option<Error>,
+    /// Packs that were to be rewritten, but hold damaged records, which stay.
+    stuck: BTreeSet<SegmentId>,
+    closed: bool,
+}
+
+impl<F: FileIO, D: Delta> Maintenance<F, D> {
+    pub(super) fn new(manifest: Manifest, sealed: Vec<SegmentEntry>) -> Self {
+        Self {
+            manifest,
+            sealed,
+            flush: None,
+            merge: None,
+            compacting: None,
+            retired_runs: Vec::new(),
+            retired_segments: Vec::new(),
+            pause: 0,
+            full: None,
+            damage: None,
+            stuck: BTreeSet::new(),
+            closed: false,
+        }
+    }
+
+    /// Whether the disk was full lately, so that nothing is to be rewritten that can be left where it is.
+    pub(super) fn is_short_of_room(&self) -> bool {
+        self.full.is_some()
+    }
+
+    /// Why maintenance does not go on.
+    pub(super) fn stalled(&self) -> Option<&Error> {
+        self.damage.as_ref().or(self.full.as_ref())
+    }
+
+    /// A part was rewritten, to get rid of its packs that are mostly dead.
+    pub(super) fn was_rewritten(&mut self, part: &PartEntry, rewriting: &Rewriting) {
+        let left = part.segments.iter().map(|segment| segment.id).filter(|id| rewriting.packs.contains(id));
+        self.stuck.extend(left);
+        if let Some(compacting) = &mut self.compacting {
+            compacting.rewritten.insert(part.run);
+        }
+    }
+
+    /// The files that parts name, and how many bytes of each are in use.
+    pub(super) fn usage(&self) -> BTreeMap<SegmentId, Usage> {
+        let mut usage: BTreeMap<SegmentId, Usage> = BTreeMap::new();
+        for segment in self.manifest.parts().flat_map(|part| &part.segments) {
+            let entry = usage.entry(segment.id).or_default();
+            entry.len = segment.len;
+            entry.live += segment.live;
+        }
+        usage
+    }
+}
+
+/// A change of what the store consists of.
+pub(super) struct Change<F: FileIO, E: FnOnce(&mut Manifest)> {
+    pub(super) edit: E,
+    pub(super) opened: Opened<F>,
+    /// The frozen delta is among the layers now.
+    pub(super) flushed: bool,
+}
+
+/// Wakes the thread.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    state: Mutex<BellState>,
+    rung: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct BellState {
+    work: bool,
+    stop: bool,
+}
+
+impl Bell {
+    fn ring(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).work = true;
+        self.rung.notify_all();
+    }
+
+    /// Ends the thread.
+    pub(super) fn stop(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
+        self.rung.notify_all();
+    }
+
+    /// Waits for work; false to end.
+    fn wait(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.rung.wait_while(state, |state| !state.work && !state.stop);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.work = false;
+        !state.stop
+    }
+
+    /// Waits a while; false to end.
+    fn pause(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.rung.wait_timeout_while(state, PAUSE, |state| !state.stop);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.stop
+    }
+}
+
+/// What a step of maintenance leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Nothing is due.
+    Idle,
+    /// There may be more to do.
+    More,
+    /// There is more to do, but no room for it.
+    Paused,
+}
+
+impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
+    /// What a commit does for maintenance: wakes the thread, or does a slice of it.
+    pub(super) fn maintain_after(&self, written: u64, due: bool) {
+        let core = &self.core;
+        if !core.options.background_maintenance {
+            let work = (written * WORK_PER_BYTE).max(LEAST_WORK);
+            let _ = core.step(&mut core.maintenance(), work);
+            return;
+        }
+        if due {
+            self.wake();
+        }
+    }
+
+    /// Wakes the maintenance thread, which is started when it is first needed. Where none can be, the work is done here.
+    pub(super) fn wake(&self) {
+        let mut thread = self.maintenance_thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            let core = Arc::clone(&self.core);
+            let work = move || {
+                while core.bell.wait() {
+                    core.work();
+                }
+            };
+            let named = std::thread::Builder::new().name("jazz-storage-maintenance".to_owned());
+            *thread = named.spawn(work).ok();
+        }
+        if thread.is_some() {
+            self.core.bell.ring();
+        } else {
+            let _ = self.core.step(&mut self.core.maintenance(), STEP_WORK);
+        }
+    }
+}
+
+impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
+    /// The thread's work when it is woken.
+    fn work(&self) {
+        loop {
+            let step = self.step(&mut self.maintenance(), STEP_WORK);
+            match step {
+                Ok(Step::More) => {}
+                Ok(Step::Paused) => {
+                    if !self.bell.pause() {
+                        return;
+                    }
+                }
+                // What fails for good has latched the store.
+                Ok(Step::Idle) | Err(_) => return,
+            }
+            if self.bell.state.lock().unwrap_or_else(PoisonError::into_inner).stop {
+                return;
+            }
+        }
+    }
+
+    /// Does about `work` bytes of what is due.
+    fn step(&self, m: &mut Maintenance<F, D>, work: u64) -> Result<Step> {
+        if m.closed || self.latch.cause().is_some() {
+            return Ok(Step::Idle);
+        }
+        self.remove_retired(m);
+        if m.pause > 0 {
+            m.pause -= 1;
+            return Ok(Step::Paused);
+        }
+        let flushing = m.flush.is_some() || self.index().frozen.is_some();
+        let due = flushing || self.is_due(&self.log());
+        let outcome = if due { self.flush_step(m, work) } else { self.merge_step(m, work) };
+        self.judge(m, outcome, due)
+    }
+
+    /// What a failed step means.
+    fn judge(&self, m: &mut Maintenance<F, D>, outcome: Result<Step>, flushing: bool) -> Result<Step> {
+        match outcome {
+            Ok(step) => Ok(step),
+            Err(e @ Error::DiskFull { .. }) => {
+                // The first time it is tried again at once, with less to write and the reserve to write it to.
+                let first = m.full.is_none();
+                m.full = Some(e.clone());
+                if first | self.release_reserve() {
+                    return Ok(Step::More);
+                }
+                m.pause = PAUSE_STEPS;
+                m.compacting = None;
+                Err(e)
+            }
+            Err(e @ Error::Corrupt { .. }) if !flushing => {
+                m.damage = Some(e.clone());
+                m.compacting = None;
+                Err(e)
+            }
+            Err(e @ Error::Latched { .. }) => Err(e),
+            Err(e) => Err(self.latch.set(e)),
+        }
+    }
+
+    fn flush_step(&self, m: &mut Maintenance<F, D>, work: u64) -> Result<Step> {
+        let frozen = self.index().frozen.clone();
+        let job = match (m.flush.take(), frozen) {
+            (Some(job), _) => job,
+            (None, Some(frozen)) => self.begin_flush(m, frozen)?,
+            (None, None) => {
+                self.freeze(m)?;
+                return Ok(Step::More);
+            }
+        };
+        m.flush = self.flush_some(m, job, work)?;
+        if m.flush.is_none() {
+            m.full = None;
+        }
+        Ok(Step::More)
+    }
+
+    fn merge_step(&self, m: &mut Maintenance<F, D>, work: u64) -> Result<Step> {
+        if m.damage.is_some() {
+            return Ok(Step::Idle);
+        }
+        let mut job = match m.merge.take() {
+            Some(job) => job,
+            None => match self.next_merge(m) {
+                Some((target, rewriting)) => self.begin_merge(m, target, rewriting)?,
+                None => {
+                    m.full = None;
+                    self.renew_reserve();
+                    return Ok(Step::Idle);
+                }
+            },
+        };
+        if m.manifest.layers.len() > self.options.max_layers {
+            job.hurry();
+        }
+        m.merge = self.merge_some(m, job, work)?;
+        Ok(Step::More)
+    }
+
+    /// What is to be merged next.
+    fn next_merge(&self, m: &mut Maintenance<F, D>) -> Option<(Target, Rewriting)> {
+        let layers = Arc::clone(&self.index().layers);
+        let count = layers.layers.len();
+        let usage = m.usage();
+        let below = |part: f64| -> BTreeSet<SegmentId> {
+            let below = usage.iter().filter(|(_, usage)| usage.is_below(part)).map(|(id, _)| *id);
+            below.filter(|id| !m.stuck.contains(id)).collect()
+        };
+        let all = |first, inputs, part| {
+            Some((Target::Layers { first, inputs }, Rewriting { keep_all: false, packs: below(part) }))
+        };
+        if m.manifest.merge.is_some() {
+            let part = if m.compacting.is_some() { COMPACT_BELOW } else { MERGE_BELOW };
+            return all(0, 0, part);
+        }
+        if let Some(compacting) = &mut m.compacting {
+            if !compacting.merged {
+                compacting.merged = true;
+                if count > 1 {
+                    return all(0, count, COMPACT_BELOW);
+                }
+            }
+            let packs = below(COMPACT_BELOW);
+            let part = m.manifest.layers.iter().enumerate().find_map(|(layer, entry)| {
+                let part = entry.parts.iter().find(|part| {
+                    !compacting.rewritten.contains(&part.run)
+                        && part.segments.iter().any(|segment| packs.contains(&segment.id))
+                })?;
+                Some((layer, part.run))
+            });
+            if let Some((layer, run)) = part {
+                return Some((Target::Part { layer, run }, Rewriting { keep_all: false, packs }));
+            }
+            m.compacting = None;
+        }
+        if count > self.options.max_layers {
+            // Many small ones at once: the newest half.
+            let first = count / 2;
+            let rewriting = Rewriting { keep_all: true, ..Rewriting::default() };
+            return Some((Target::Layers { first, inputs: count - first }, rewriting));
+        }
+        if let Some(first) = self.tier(&layers.layers.iter().map(|layer| layer.bytes()).collect::<Vec<_>>()) {
+            return all(first, count - first, MERGE_BELOW);
+        }
+        self.worst_part(m, &usage)
+    }
+
+    /// The oldest of the newest layers that are of about one size, if they are enough to be merged.
+    fn tier(&self, sizes: &[u64]) -> Option<usize> {
+        let fanout = self.options.fanout.max(2);
+        let class = |bytes: u64| {
+            let unit = self.options.segment_bytes.max(1);
+            (bytes / unit).max(1).ilog(fanout as u64)
+        };
+        let classes: Vec<u32> = sizes.iter().map(|bytes| class(*bytes)).collect();
+        let most = classes.iter().copied().max()?;
+        (0..=most).find_map(|limit| {
+            let count = classes.iter().rev().take_while(|class| **class <= limit).count();
+            (count >= fanout).then(|| sizes.len() - count)
+        })
+    }
+
+    /// The part that names the pack with most bytes not in use, if these are too many.
+    fn worst_part(
+        &self,
+        m: &Maintenance<F, D>,
+        usage: &BTreeMap<SegmentId, Usage>,
+    ) -> Option<(Target, Rewriting)> {
+        let (worst, _) = usage
+            .iter()
+            .filter(|(id, usage)| {
+                usage.is_below(REWRITE_BELOW) && usage.dead() >= LEAST_DEAD && !m.stuck.contains(id)
+            })
+            .max_by_key(|(_, usage)| usage.dead())?;
+        let named = m.manifest.layers.iter().enumerate().find_map(|(layer, entry)| {
+            let part = entry.parts.iter().find(|part| part.segments.iter().any(|s| s.id == *worst))?;
+            Some((layer, part.run))
+        });
+        let (layer, run) = named?;
+        let rewriting = Rewriting { keep_all: false, packs: BTreeSet::from([*worst]) };
+        Some((Target::Part { layer, run }, rewriting))
+    }
+
+    /// Publishes a change of what the store consists of: everything it names is durable. Then readers see it.
+    pub(super) fn publish<E: FnOnce(&mut Manifest)>(
+        &self,
+        m: &mut Maintenance<F, D>,
+        change: Change<F, E>,
+    ) -> Result<()> {
+        let mut next = m.manifest.clone();
+        (change.edit)(&mut next);
+        (next.next_run, next.next_pack) = self.numbers.next();
+        let old = Arc::clone(&self.index().layers);
+        let (layers, dropped) = old.replaced(&next, change.opened)?;
+        drop(old);
+        manifest::publish(&*self.io, &mut next)?;
+        m.manifest = next;
+        {
+            let mut index = self.index_mut();
+            let Index { layers: current, frozen, .. } = &mut *index;
+            *current = Arc::new(layers);
+            if change.flushed {
+                *frozen = None;
+            }
+        }
+        let Dropped { runs, segments } = dropped;
+        if !runs.is_empty() || !segments.is_empty() {
+            // The other slot shall not name them either before they go.
+            manifest::publish(&*self.io, &mut m.manifest)?;
+            m.retired_runs.extend(runs);
+            m.retired_segments.extend(segments);
+            self.remove_retired(m);
+        }
+        Ok(())
+    }
+
+    /// Removes the files that no slot of the manifest names, as soon as nobody reads them. One that cannot be removed now
+    /// is removed when the store is opened.
+    fn remove_retired(&self, m: &mut Maintenance<F, D>) {
+        let remove = |name: String| {
+            let _ = self.io.remove(&name);
+        };
+        m.retired_runs.retain(|run| {
+            let unused = Arc::strong_count(run) == 1;
+            unused.then(|| remove(run.id().file_name()));
+            !unused
+        });
+        m.retired_segments.retain(|segment| {
+            let unused = Arc::strong_count(segment) == 1;
+            unused.then(|| remove(segment.id().file_name()));
+            !unused
+        });
+    }
+
+    /// Writes out what is frozen, for a writer that found no room in the delta.
+    pub(super) fn relieve(&self) -> Result<()> {
+        let mut m = self.maintenance();
+        if m.closed {
+            return Ok(());
+        }
+        self.latch.check()?;
+        if m.pause > 0 {
+            // No room: the writer is told so, and each attempt brings the next try nearer.
+            m.pause -= 1;
+            if let Some(full) = &m.full {
+                return Err(full.clone());
+            }
+        }
+        self.step(&mut m, STEP_WORK).map(|_| ())
+    }
+
+    /// Writes the delta out now, and with it all that was committed before.
+    pub(super) fn checkpoint(&self) -> Result<()> {
+        self.latch.check()?;
+        let mut m = self.maintenance();
+        m.pause = 0;
+        // What is frozen may be older than the delta.
+        self.flush_frozen(&mut m)?;
+        let log = self.log();
+        let dirty = log.end > log.marked;
+        drop(log);
+        if dirty {
+            let frozen = self.freeze(&mut m).map(|()| Step::More);
+            self.judge(&mut m, frozen, true)?;
+            self.flush_frozen(&mut m)?;
+        }
+        Ok(())
+    }
+
+    fn flush_frozen(&self, m: &mut Maintenance<F, D>) -> Result<()> {
+        while self.index().frozen.is_some() {
+            let outcome = self.flush_step(m, u64::MAX);
+            self.judge(m, outcome, true)?;
+        }
+        Ok(())
+    }
+
+    /// See [`super::Engine::settle`].
+    pub(super) fn settle(&self) -> Result<()> {
+        self.latch.check()?;
+        loop {
+            let mut m = self.maintenance();
+            m.pause = 0;
+            if self.step(&mut m, STEP_WORK)? == Step::Idle {
+                return Ok(());
+            }
+        }
+    }
+
+    /// See [`super::Engine::compact`].
+    pub(super) fn compact(&self) -> Result<()> {
+        self.checkpoint()?;
+        {
+            let mut m = self.maintenance();
+            if let Some(damage) = &m.damage {
+                return Err(damage.clone());
+            }
+            m.compacting = Some(Compacting { merged: false, rewritten: BTreeSet::new() });
+        }
+        // The lock is let go between steps, so that writers and the thread go on.
+        loop {
+            let mut m = self.maintenance();
+            if m.compacting.is_none() && m.merge.is_none() {
+                return m.stalled().map_or(Ok(()), |e| Err(e.clone()));
+            }
+            if self.step(&mut m, STEP_WORK)? == Step::Paused {
+                m.pause = 0;
+            }
+        }
+    }
+
+    /// See [`super::Engine::close`].
+    pub(super) fn close(&self) -> Result<()> {
+        let mut m = self.maintenance();
+        let mut log = self.log();
+        if std::mem::replace(&mut log.closed, true) || self.latch.cause().is_some() {
+            m.closed = true;
+            return Ok(());
+        }
+        let dirty = log.end > log.marked;
+        drop(log);
+        m.merge = None;
+        m.pause = 0;
+        let closed = self.close_files(&mut m, dirty);
+        m.closed = true;
+        closed
+    }
+
+    fn close_files(&self, m: &mut Maintenance<F, D>, dirty: bool) -> Result<()> {
+        self.syncer.flush()?;
+        self.flush_frozen(m)?;
+        if dirty {
+            let frozen = self.freeze(m).map(|()| Step::More);
+            self.judge(m, frozen, true)?;
+            self.flush_frozen(m)?;
+        }
+        self.remove_retired(m);
+        Ok(())
+    }
+}

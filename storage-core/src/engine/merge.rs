@@ -1,0 +1,322 @@
+//! Merging layers, slice by slice of their groups.
+//!
+//! The rows of the layers become those of one layer; records of groups that are scattered over several packs, or that
+//! lie in packs with much that is not needed any more, are rewritten next to each other. Each slice becomes a part of the
+//! layer under construction, is published by itself, and lets go of the parts of the merged layers that lie before its
+//! end. So a merge needs room for one slice and one part of each layer, goes on where it was after a crash, and never
+//! makes a store or a checkpoint wait.
+//!
+//! A single part is rewritten in the same way, in one slice, in its place.
+
+use super::Schema;
+use super::checkpoint::ROW_WORK;
+use super::delta::{Delta, Row};
+use super::layers::{Layer, Layers, Opened};
+use super::maintenance::{Change, Maintenance};
+use super::part::{Finished, PartWriter, Rewriting};
+use super::run::{RunFile, RunScan};
+use super::state::Core;
+use crate::error::{Error, Result};
+use crate::file::FileIO;
+use crate::format::manifest::{FIRST_GROUP, LAST_GROUP, LayerEntry, Manifest, MergeEntry};
+use crate::format::row::Group;
+use crate::format::{Ordinal, RunId};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What is merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// `inputs` layers from place `first` on, to one layer in their place.
+    Layers { first: usize, inputs: usize },
+    /// One part of the layer at a place.
+    Part { layer: usize, run: RunId },
+}
+
+/// A merge under way.
+pub(super) struct Merge<F: FileIO> {
+    target: Target,
+    /// One for each layer merged, newest first.
+    scans: Vec<LayerScan<F>>,
+    layers: Arc<Layers<F>>,
+    rewriting: Rewriting,
+    /// No older layer is left.
+    oldest: bool,
+    /// The groups that remain.
+    low: Group,
+    high: Group,
+    writer: Option<PartWriter<F>>,
+    /// A slice ends when it has so many bytes or rows.
+    slice_bytes: u64,
+    slice_rows: u64,
+}
+
+/// The rows of a layer in order.
+struct LayerScan<F: FileIO> {
+    parts: VecDeque<Arc<RunFile<F>>>,
+    scan: Option<RunScan<F>>,
+    head: Option<Row>,
+    from: Group,
+}
+
+impl<F: FileIO> LayerScan<F> {
+    fn new(layer: &Layer<F>, from: Group, only: Option<RunId>) -> Result<Self> {
+        let wanted = layer.parts.iter().filter(|part| part.entry.high >= from);
+        let wanted = wanted.filter(|part| only.is_none_or(|run| run == part.entry.run));
+        let parts = wanted.map(|part| Arc::clone(&part.run)).collect();
+        let mut scan = Self { parts, scan: None, head: None, from };
+        scan.advance()?;
+        Ok(scan)
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        loop {
+            if let Some(scan) = &mut self.scan {
+                self.head = scan.advance()?;
+                if self.head.is_some() {
+                    return Ok(());
+                }
+            }
+            match self.parts.pop_front() {
+                Some(run) => self.scan = Some(run.scan(self.from)),
+                None => {
+                    self.scan = None;
+                    self.head = None;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The rows of this group, if they are next.
+    fn take_group(&mut self, group: Group) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        while let Some(row) = self.head.filter(|(key, _)| key.group() == group) {
+            rows.push(row);
+            self.advance()?;
+        }
+        Ok(rows)
+    }
+}
+
+impl<F: FileIO> Merge<F> {
+    /// The next group.
+    fn group(&self) -> Option<Group> {
+        self.scans.iter().filter_map(|scan| scan.head.map(|(key, _)| key.group())).min()
+    }
+
+    /// The places of the layers merged; that of the layer under construction is not among them.
+    fn inputs(target: Target, manifest: &Manifest) -> std::ops::Range<usize> {
+        match (target, manifest.merge) {
+            (_, Some(merge)) => {
+                let first = merge.output as usize + 1;
+                first..first + merge.inputs as usize
+            }
+            (Target::Layers { first, inputs }, None) => first..first + inputs,
+            (Target::Part { layer, .. }, None) => layer..layer + 1,
+        }
+    }
+
+    /// Leave records where they are from here on, as there are too many layers.
+    pub(super) fn hurry(&mut self) {
+        self.rewriting.keep_all = true;
+        if let Some(writer) = &mut self.writer {
+            writer.keep_all();
+        }
+    }
+}
+
+impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
+    /// Begins a merge, or goes on with the one that the manifest says is under way.
+    pub(super) fn begin_merge(
+        &self,
+        m: &Maintenance<F, D>,
+        target: Target,
+        rewriting: Rewriting,
+    ) -> Result<Merge<F>> {
+        let layers = Arc::clone(&self.index().layers);
+        let places = Merge::<F>::inputs(target, &m.manifest);
+        let low = m.manifest.merge.map_or(FIRST_GROUP, |merge| merge.next);
+        let (only, low, high) = match target {
+            Target::Part { layer, run } => {
+                let parts = layers.layers.get(layer).map(|layer| &layer.parts);
+                let part = parts.and_then(|parts| parts.iter().find(|part| part.entry.run == run));
+                let part = part.ok_or_else(|| Error::Internal("a part to rewrite is gone".to_owned()))?;
+                (Some(run), part.entry.low, part.entry.high)
+            }
+            Target::Layers { .. } => (None, low, LAST_GROUP),
+        };
+        let inputs = layers.layers.get(places.clone()).unwrap_or_default();
+        let oldest = match m.manifest.merge {
+            Some(merge) => merge.output == 0,
+            None => places.start == 0,
+        };
+        let (bytes, rows) = inputs.iter().fold((0, 0), |(b, r), layer| (b + layer.bytes(), r + layer.rows()));
+        let scans = inputs.iter().rev().map(|layer| LayerScan::new(layer, low, only));
+        let scans = scans.collect::<Result<_>>()?;
+        let whole = only.is_some();
+        Ok(Merge {
+            target,
+            scans,
+            layers,
+            rewriting,
+            oldest,
+            low,
+            high,
+            writer: None,
+            slice_bytes: if whole { u64::MAX } else { (2 * self.options.segment_bytes).max(bytes / 32) },
+            slice_rows: if whole { u64::MAX } else { (4 * self.options.checkpoint_rows).max(rows / 32) },
+        })
+    }
+
+    /// Merges about `work` bytes. Gives the job back if there is more to do.
+    pub(super) fn merge_some(
+        &self,
+        m: &mut Maintenance<F, D>,
+        mut job: Merge<F>,
+        work: u64,
+    ) -> Result<Option<Merge<F>>> {
+        let mut done = 0;
+        let mut out = Vec::new();
+        while let Some(group) = job.group() {
+            if done >= work {
+                return Ok(Some(job));
+            }
+            let mut writer = match job.writer.take() {
+                Some(writer) => writer,
+                None => {
+                    let rewriting = job.rewriting.clone();
+                    let (io, layers, buffer) = (&self.io, &job.layers, self.options.buffer_bytes);
+                    PartWriter::create(io, layers, self.identity, &self.numbers, rewriting, buffer)?
+                }
+            };
+            let mut layers = Vec::with_capacity(job.scans.len());
+            for scan in &mut job.scans {
+                let rows = scan.take_group(group)?;
+                if !rows.is_empty() {
+                    done += rows.len() as u64 * ROW_WORK;
+                    layers.push(rows);
+                }
+            }
+            let before = writer.moved();
+            out.clear();
+            self.pack(&layers, job.oldest, &mut writer, &mut out)?;
+            writer.push_all(&out)?;
+            done += writer.moved() - before;
+            let full = writer.moved() >= job.slice_bytes || writer.rows() >= job.slice_rows;
+            job.writer = Some(writer);
+            if let Some(next) = job.group().filter(|_| full) {
+                self.publish_slice(m, &mut job, next)?;
+            }
+        }
+        self.finish_merge(m, job).map(|()| None)
+    }
+
+    /// Publishes what was merged before `next`.
+    fn publish_slice(&self, m: &mut Maintenance<F, D>, job: &mut Merge<F>, next: Group) -> Result<()> {
+        let Some(writer) = job.writer.take() else { return Ok(()) };
+        let moved = writer.moved();
+        let high = next.previous().unwrap_or(FIRST_GROUP);
+        let Finished { entry, run, packs } =
+            writer.finish((job.low, high), (Ordinal(0), 0), &mut |_, _| Ok(Vec::new()))?;
+        self.count(|c| {
+            c.bytes_rewritten += moved + entry.file_len;
+            c.merges += 1;
+        });
+        let places = Merge::<F>::inputs(job.target, &m.manifest);
+        let edit = |manifest: &mut Manifest| {
+            let (output, inputs) = match manifest.merge {
+                Some(merge) => (merge.output as usize, merge.inputs),
+                None => {
+                    manifest.layers.insert(places.start, LayerEntry::default());
+                    (places.start, places.len() as u32)
+                }
+            };
+            manifest.merge = Some(MergeEntry { output: output as u32, inputs, next });
+            if let Some(layer) = manifest.layers.get_mut(output) {
+                layer.parts.push(entry);
+            }
+            for layer in manifest.layers.iter_mut().skip(output + 1).take(inputs as usize) {
+                // The last part has the list of the CoValues created, which goes with the last slice.
+                let last = layer.parts.last().map(|part| part.run);
+                layer.parts.retain(|part| part.high >= next || Some(part.run) == last);
+            }
+        };
+        self.publish(
+            m,
+            Change { edit, opened: Opened { runs: vec![run], segments: packs }, flushed: false },
+        )?;
+        job.low = next;
+        job.layers = Arc::clone(&self.index().layers);
+        Ok(())
+    }
+
+    /// Publishes the last slice: the merged layers go.
+    fn finish_merge(&self, m: &mut Maintenance<F, D>, mut job: Merge<F>) -> Result<()> {
+        let places = Merge::<F>::inputs(job.target, &m.manifest);
+        let layers = Arc::clone(&self.index().layers);
+        let inputs = layers.layers.get(places.clone()).unwrap_or_default();
+        let only = match job.target {
+            Target::Part { run, .. } => Some(run),
+            Target::Layers { .. } => None,
+        };
+        let parts = inputs.iter().flat_map(|layer| &layer.parts);
+        let parts = parts.filter(|part| only.is_none_or(|run| run == part.entry.run));
+        let lists = parts.map(|part| part.run.order()).filter(|(_, count)| *count > 0);
+        let (mut first, mut count) = (None::<Ordinal>, 0);
+        for (start, n) in lists {
+            first = Some(first.map_or(start, |first| first.min(start)));
+            count += n;
+        }
+        let first = first.unwrap_or_default();
+        let list = &mut |skip: u64, limit: u64| {
+            let mut out = Vec::new();
+            layers.created(first.0 + skip, limit, &mut out)?;
+            Ok(out)
+        };
+        let writer = match job.writer.take() {
+            Some(writer) => writer,
+            // Only the list of CoValues is left, of layers without rows.
+            None => PartWriter::create(
+                &self.io,
+                &job.layers,
+                self.identity,
+                &self.numbers,
+                Rewriting::default(),
+                self.options.buffer_bytes,
+            )?,
+        };
+        let moved = writer.moved();
+        let Finished { entry, run, packs } = writer.finish((job.low, job.high), (first, count), list)?;
+        self.count(|c| {
+            c.bytes_rewritten += moved + entry.file_len;
+            c.merges += 1;
+        });
+        if only.is_some() {
+            m.was_rewritten(&entry, &job.rewriting);
+        }
+        let edit = |manifest: &mut Manifest| {
+            if let Target::Part { layer, run } = job.target {
+                let parts = manifest.layers.get_mut(layer).map(|layer| &mut layer.parts);
+                if let Some(part) = parts.and_then(|parts| parts.iter_mut().find(|part| part.run == run)) {
+                    *part = entry;
+                }
+                return;
+            }
+            manifest.layers.drain(places.clone());
+            match manifest.merge.take() {
+                Some(merge) => {
+                    if let Some(layer) = manifest.layers.get_mut(merge.output as usize) {
+                        layer.parts.push(entry);
+                    }
+                }
+                None => manifest.layers.insert(places.start, LayerEntry { parts: vec![entry] }),
+            }
+        };
+        // The job's own hold on what it read would keep the files from being removed.
+        job.scans.clear();
+        drop(job.layers);
+        drop(layers);
+        self.publish(m, Change { edit, opened: Opened { runs: vec![run], segments: packs }, flushed: false })
+    }
+}
