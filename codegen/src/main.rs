@@ -3,6 +3,7 @@
 //! Works from a clean clone with Rust and Node alone: whatever else is needed is npm's to install, and is installed when
 //! `package-lock.json` asks for something else than what is there (`node.rs`).
 
+mod corpus;
 mod doctor;
 mod node;
 mod process;
@@ -26,6 +27,7 @@ cargo xtask <task>
   demo [ARGS...]        build, then run the Node demo
   bench [ARGS...]       build, then measure against cojson's SQLite storage
   bench-engine [ARGS...]  measure the engine alone against SQLite (Criterion)
+  corpus                write the stores that later builds must open, once per format version
   lint                  formatting and lints of Rust and TypeScript, changing nothing
   format                format Rust and TypeScript
 ";
@@ -58,6 +60,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "demo" => node::demo(rest).map(|()| true),
         "bench" => node::bench(rest).map(|()| true),
         "bench-engine" => bench_engine(rest).map(|()| true),
+        "corpus" => corpus::write().map(|()| true),
         "lint" => suites::run(&suites::select(suites::LINTS)?),
         "format" => format().map(|()| true),
         "help" | "--help" | "-h" => {
