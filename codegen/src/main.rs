@@ -8,6 +8,7 @@ mod doctor;
 mod node;
 mod process;
 mod snippets;
+mod soak;
 mod suites;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ cargo xtask <task>
   test [--list]         run every suite, or list them
        [--only NAME]    run one suite and what it needs (may be given several times)
   demo [ARGS...]        build, then run the Node demo
+  soak kill [--rounds N] [--seed N]
+                        build, then kill processes that store, and look at what they leave
   bench [ARGS...]       build, then measure against cojson's SQLite storage
   bench-engine [ARGS...]  measure the engine alone against SQLite (Criterion)
   corpus                write the stores that later builds must open, once per format version
@@ -58,6 +61,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "package" => node::build_package().map(|()| true),
         "test" => test(rest),
         "demo" => node::demo(rest).map(|()| true),
+        "soak" => soak::run(rest).map(|()| true),
         "bench" => node::bench(rest).map(|()| true),
         "bench-engine" => bench_engine(rest).map(|()| true),
         "corpus" => corpus::write().map(|()| true),

@@ -116,6 +116,11 @@ pub(crate) fn bench(arguments: &[String]) -> Outcome<()> {
     built("benches/js/run.mjs", arguments)
 }
 
+/// Kills processes that store, round after round, on a fresh build.
+pub(crate) fn kill_rounds(arguments: &[String]) -> Outcome<()> {
+    built("npm/jazz-native-storage/test/kill/rounds.mjs", arguments)
+}
+
 fn built(file: &str, arguments: &[String]) -> Outcome<()> {
     build_addon(&[])?;
     build_package()?;
