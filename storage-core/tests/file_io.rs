@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use jazz_storage_core::error::{Error, ErrorCode, LockHolder};
-use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode, StdFileIO};
+use jazz_storage_core::file::{FaultFileIO, FileHandle, FileIO, InMemoryFileIO, OpenMode, StdFileIO};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -39,6 +39,22 @@ for_each_file_io!(
     one_lock_at_a_time,
     one_handle_serves_several_threads,
 );
+
+/// The injector of faults, while it injects none. Its directory is there from the start.
+#[test]
+fn the_injector_of_faults_keeps_the_contract_too() {
+    let checks: [fn(&FaultFileIO); 8] = [
+        modes_of_opening,
+        reads_and_writes_are_complete_at_any_offset,
+        names_appear_and_disappear,
+        removed_files_stay_readable,
+        names_are_plain,
+        read_only_handles_refuse_changes,
+        one_lock_at_a_time,
+        one_handle_serves_several_threads,
+    ];
+    checks.iter().for_each(|check| check(&FaultFileIO::new()));
+}
 
 fn code<T>(result: Result<T, Error>) -> ErrorCode {
     result.err().expect("an error").code()

@@ -12,7 +12,7 @@ mod fault;
 mod memory;
 mod std_fs;
 
-pub use fault::{Failure, FaultFileIO, Loss};
+pub use fault::{Failure, FaultFileIO, FaultStats, Loss};
 pub use memory::InMemoryFileIO;
 pub use std_fs::StdFileIO;
 
