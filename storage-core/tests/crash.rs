@@ -1,200 +1,169 @@
-//! Power cuts and failing devices: at every write, sync, creation and removal of a workload with checkpoints and merges.
+//! Power cuts: after every write, sync, truncation, creation, renaming and removal of scripted workloads, losing, tearing
+//! and reordering what was not synced; and again while the store recovers and goes on. And calls that fail, each one in
+//! each way; and disks that are full, at each size.
 //!
-//! After each the store must hold the state after some number of steps: at least those that were acknowledged as
-//! durable, at most those begun. The state is compared with the model's after as many steps.
+//! After a power cut the store must hold the state after some number of steps: at least those that were acknowledged as
+//! durable, at most those begun. `JAZZ_CRASH_STATES` says how many different directories to try, `JAZZ_CRASH_POINTS` how
+//! many failing calls and full disks, `JAZZ_CRASH_SEED` chooses them, `JAZZ_CRASH_ONLY` repeats one that failed.
+//! `cargo xtask crash` is the long form.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod workload;
 
-use jazz_storage_core::engine::delta::BfTreeDelta;
-use jazz_storage_core::engine::{Durability, EngineOptions};
-use jazz_storage_core::file::{Failure, FaultFileIO, FileIO, InMemoryFileIO, Loss};
-use jazz_storage_core::store::{BfTreeStorage, ModelStorage, StoreOptions};
-use jazz_storage_core::{ErrorCode, Result};
-use workload::{contents, step};
+use jazz_storage_core::file::Loss;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+use workload::crashes::{Case, Crash, Crasher, losses};
+use workload::failures::{Calls, WAYS, calls, capacities, fail_once, fill};
+use workload::script::{Workload, workloads};
+use workload::{Random, setting};
 
-const STEPS: usize = 66;
-/// Steps after which everything is made durable, at the level that does not do so by itself.
-const FLUSH_EVERY: usize = 10;
-
-fn options(durability: Durability) -> StoreOptions {
-    let engine = EngineOptions {
-        checkpoint_rows: 12,
-        fanout: 2,
-        max_layers: 4,
-        reserve_bytes: 0,
-        background_sync: false,
-        background_maintenance: false,
-        ..EngineOptions::default()
-    };
-    StoreOptions { durability, engine }
-}
-
-fn open<F: FileIO>(io: F, durability: Durability) -> Result<BfTreeStorage<F, BfTreeDelta>> {
-    BfTreeStorage::open(io, options(durability))
-}
-
-/// The model's contents after each number of steps.
-fn expected() -> Vec<Vec<String>> {
-    let model = ModelStorage::new();
-    let mut states = vec![contents(&model)];
-    for n in 0..STEPS {
-        step(&model, n).unwrap();
-        states.push(contents(&model));
-    }
-    states
-}
-
-/// How far a run came before it failed.
-struct Progress {
-    /// Steps that completed.
-    done: usize,
-    /// Steps that were acknowledged as durable.
-    durable: usize,
-    /// Steps begun.
-    begun: usize,
-}
-
-/// Runs the workload from step `from` on until something fails.
-fn run<F: FileIO>(storage: &BfTreeStorage<F, BfTreeDelta>, from: usize, durability: Durability) -> Progress {
-    let mut progress = Progress { done: from, durable: from, begun: from };
-    for n in from..STEPS {
-        progress.begun = n + 1;
-        if step(storage, n).is_err() {
-            break;
-        }
-        progress.done = n + 1;
-        if durability == Durability::Strict {
-            progress.durable = n + 1;
-        } else if n % FLUSH_EVERY == FLUSH_EVERY - 1 {
-            if storage.flush().is_err() {
-                break;
+/// Crashes every workload after each operation, in one way of losing each, then in random ways, and every so often goes
+/// on from there and crashes again after each operation. Ends when there were as many states, each operation having had
+/// its crash.
+fn crash_all(crasher: &mut Crasher, wanted: u64, seed: u64) {
+    let mut random = Random(seed);
+    let operations = crasher.operations();
+    let every: Vec<(usize, u64)> =
+        operations.iter().enumerate().flat_map(|(n, count)| (0..=*count).map(move |at| (n, at))).collect();
+    let ways = losses(0).len();
+    for round in 0.. {
+        let before = crasher.states();
+        for (place, (n, at)) in every.iter().enumerate() {
+            // The first rounds give each operation each way, in an order of its own.
+            let way = (place + round * 4 + seed as usize) % ways;
+            let first = Crash { at: *at, loss: losses(random.next() % 1_000_000)[way] };
+            let left = crasher.crash_first(*n, first);
+            if crasher.failures.len() >= 20 {
+                return;
             }
-            progress.durable = n + 1;
+            let Some(left) = left.filter(|_| random.below(every.len() / 8) == 0) else { continue };
+            let seed = random.next() % 1_000_000;
+            let way = |at: u64, _| Some(losses(seed + at)[(seed + at) as usize % ways]);
+            crasher.crash_again(*n, first, &left, way, None);
+        }
+        if crasher.states() >= wanted || crasher.states() == before {
+            return;
         }
     }
-    progress
-}
-
-/// The number of steps whose outcome the store holds, which must be one of `allowed`.
-fn steps_held(
-    image: InMemoryFileIO,
-    allowed: std::ops::RangeInclusive<usize>,
-    context: &str,
-) -> (usize, FaultFileIO) {
-    let io = FaultFileIO::from_image(&image).unwrap();
-    let storage = open(io.clone(), Durability::Strict).unwrap_or_else(|e| panic!("{context}: {e}"));
-    let got = contents(&storage);
-    drop(storage);
-    let expected = expected_states();
-    let held = allowed.clone().rev().find(|n| expected.get(*n) == Some(&got));
-    let elsewhere = || expected.iter().position(|state| *state == got);
-    let held = held
-        .unwrap_or_else(|| panic!("{context}: {allowed:?} allowed, found the state after {:?}", elsewhere()));
-    (held, io)
-}
-
-fn expected_states() -> &'static [Vec<String>] {
-    static STATES: std::sync::OnceLock<Vec<Vec<String>>> = std::sync::OnceLock::new();
-    STATES.get_or_init(expected)
-}
-
-/// Crashes at operation `at` (counted from the opening), in every way of losing what was not synced.
-fn crash_at(at: u64, durability: Durability, seeds: u64) -> Option<u64> {
-    let io = FaultFileIO::new();
-    io.crash_after(at);
-    let progress = match open(io.clone(), durability) {
-        Ok(storage) => run(&storage, 0, durability),
-        Err(_) => Progress { done: 0, durable: 0, begun: 0 },
-    };
-    if !io.has_crashed() {
-        return None;
-    }
-    let mut states = 0;
-    let some = (0..seeds).flat_map(|seed| [Loss::Tail(seed * 31 + at), Loss::Some(seed * 17 + at)]);
-    for loss in [Loss::Nothing, Loss::Everything].into_iter().chain(some) {
-        let least = if loss == Loss::Nothing { progress.done } else { progress.durable };
-        let context = format!("{durability:?}, crash after operation {at}, losing {loss:?}");
-        let (held, io) = steps_held(io.image(loss).unwrap(), least..=progress.begun, &context);
-        states += 1;
-        // The store goes on from there, and survives another crash.
-        if at.is_multiple_of(7) {
-            io.crash_after(at % 23);
-            let Ok(storage) = open(io.clone(), Durability::Strict) else { continue };
-            let again = run(&storage, held, Durability::Strict);
-            drop(storage);
-            let context = format!("{context}, then again after {} operations", at % 23);
-            steps_held(io.image(loss).unwrap(), again.durable..=again.begun, &context);
-            states += 1;
-        }
-    }
-    Some(states)
 }
 
 #[test]
 fn a_power_cut_at_any_operation_loses_nothing_that_was_acknowledged_as_durable() {
-    let mut states = 0;
-    for durability in [Durability::Strict, Durability::Relaxed] {
-        let mut at = 0;
-        while let Some(more) = crash_at(at, durability, 2) {
-            states += more;
-            at += 1;
-        }
-        assert!(at > 100, "the workload has only {at} operations");
+    let begun = Instant::now();
+    let mut crasher = Crasher::new(workloads());
+    if let Some(only) = only() {
+        Case::parse(&only).iter().for_each(|case| crasher.case(case));
+    } else {
+        let (wanted, seed) = (setting("JAZZ_CRASH_STATES", 1_500), setting("JAZZ_CRASH_SEED", 1));
+        crash_all(&mut crasher, wanted, seed);
+        println!(
+            "{} crash states in {} crashes of {} workloads with {} operations, {} failures, {:.1} s \
+             (JAZZ_CRASH_SEED={seed})",
+            crasher.states(),
+            crasher.crashes,
+            crasher.workloads.len(),
+            crasher.operations().iter().sum::<u64>(),
+            crasher.failures.len(),
+            begun.elapsed().as_secs_f64(),
+        );
+        assert!(
+            crasher.states() >= wanted || !crasher.failures.is_empty(),
+            "only {} states",
+            crasher.states()
+        );
     }
-    println!("{states} crash states");
-    assert!(states > 1_000, "only {states} crash states");
+    assert!(
+        crasher.failures.is_empty(),
+        "{} failures, the first: {}",
+        crasher.failures.len(),
+        crasher.failures[0]
+    );
+}
+
+/// What is to be repeated, if only that is: as a failure printed it.
+fn only() -> Option<String> {
+    std::env::var("JAZZ_CRASH_ONLY").ok()
+}
+
+/// A point at which something fails: how it is printed, and how it is tried. That gives whether the failure was noticed.
+type Point<'a> = (String, Box<dyn Fn() -> Result<bool, String> + 'a>);
+
+/// Tries as many of these points as are wanted, all of them in the long form.
+fn try_points(what: &str, mut points: Vec<Point<'_>>) {
+    let (begun, all) = (Instant::now(), points.len());
+    let (wanted, seed) = (setting("JAZZ_CRASH_POINTS", 600), setting("JAZZ_CRASH_SEED", 1));
+    match only() {
+        Some(only) => points.retain(|(name, _)| *name == only),
+        None => {
+            let mut random = Random(seed);
+            for place in (1..all).rev() {
+                points.swap(place, random.below(place + 1));
+            }
+            points.truncate(usize::try_from(wanted).unwrap());
+        }
+    }
+    let (mut noticed, mut failures) = (0, Vec::new());
+    for (name, point) in &points {
+        let outcome = catch_unwind(AssertUnwindSafe(point)).unwrap_or_else(|_| Err("a panic".to_owned()));
+        match outcome {
+            Ok(was_noticed) => noticed += u64::from(was_noticed),
+            Err(wrong) => {
+                eprintln!("JAZZ_CRASH_ONLY='{name}': {wrong}");
+                failures.push(format!("{name}: {wrong}"));
+            }
+        }
+    }
+    println!(
+        "{what}: {} of {all} points, {noticed} of them met by a step, {} failures, {:.1} s (JAZZ_CRASH_SEED={seed})",
+        points.len(),
+        failures.len(),
+        begun.elapsed().as_secs_f64(),
+    );
+    assert!(failures.is_empty(), "{} failures, the first: {}", failures.len(), failures[0]);
+    assert!(only().is_some() || noticed > points.len() as u64 / 4, "only {noticed} points did anything");
 }
 
 #[test]
-fn a_failing_operation_is_a_typed_error_and_a_reopened_store_holds_what_was_acknowledged() {
-    for failure in [Failure::Device, Failure::HalfWritten, Failure::DiskFull] {
-        for at in 0.. {
-            let io = FaultFileIO::new();
-            let context = format!("{failure:?} at operation {at}");
-            let storage = match open(io.clone(), Durability::Strict) {
-                Ok(storage) => storage,
-                Err(_) => unreachable!("{context}: nothing fails yet"),
-            };
-            let opened = io.operations();
-            io.fail_after(at, failure);
-            let progress = run(&storage, 0, Durability::Strict);
-            if io.operations() <= opened + at {
-                assert!(at > 100, "the workload has only {at} operations");
-                break;
-            }
-            if progress.begun > progress.done {
-                let again = step(&storage, progress.done).err().map(|e| e.code());
-                match failure {
-                    // A full disk does not end the store, unless what was written could not be taken back.
-                    Failure::DiskFull => {
-                        assert!(matches!(again, None | Some(ErrorCode::Latched)), "{context}")
-                    }
-                    _ => assert_eq!(again, Some(ErrorCode::Latched), "{context}"),
-                }
-            }
-            drop(storage);
-            let most = progress.begun.max(progress.done + 1).min(STEPS);
-            steps_held(io.image(Loss::Everything).unwrap(), progress.done..=most, &context);
-        }
-    }
+fn a_call_that_fails_is_a_typed_error_and_a_reopened_store_holds_what_was_acknowledged() {
+    let workloads = workloads();
+    let of = |workload| -> Vec<Point<'_>> {
+        let workload: &Workload = workload;
+        let (operations, queries) = calls(workload);
+        let ways = WAYS.into_iter().flat_map(|way| {
+            let count = if way.0 == Calls::Operations { operations } else { queries };
+            (0..count).map(move |at| (way, at))
+        });
+        let point = |(way, at): ((Calls, _), u64)| -> Point<'_> {
+            let name = format!("{}/{:?}/{:?}/{at}", workload.name, way.0, way.1);
+            (name, Box::new(move || fail_once(workload, way, at).map(|met| met.is_some())))
+        };
+        ways.map(point).collect()
+    };
+    try_points("failing calls", workloads.iter().flat_map(of).collect());
 }
 
 #[test]
-fn an_opening_that_fails_leaves_a_store_that_opens() {
-    for failure in [Failure::Device, Failure::HalfWritten, Failure::DiskFull] {
-        for at in 0.. {
-            let io = FaultFileIO::new();
-            io.fail_after(at, failure);
-            let failed = open(io.clone(), Durability::Strict).err();
-            if failed.is_none() {
-                assert!(at > 3);
-                break;
-            }
-            for loss in [Loss::Nothing, Loss::Everything, Loss::Some(at)] {
-                steps_held(io.image(loss).unwrap(), 0..=0, &format!("{failure:?} at operation {at}"));
-            }
+fn a_full_disk_refuses_cleanly_keeps_everything_readable_and_goes_on_when_there_is_room() {
+    let workloads = workloads();
+    let of = |workload| -> Vec<Point<'_>> {
+        let workload: &Workload = workload;
+        let point = |capacity| -> Point<'_> {
+            (format!("{}/full/{capacity}", workload.name), Box::new(move || fill(workload, capacity)))
+        };
+        capacities(workload).into_iter().map(point).collect()
+    };
+    try_points("full disks", workloads.iter().flat_map(of).collect());
+}
+
+#[test]
+fn a_case_is_read_as_it_is_printed() {
+    for loss in losses(7) {
+        let first = Crash { at: 3, loss };
+        for second in [None, Some(Crash { at: 40, loss: Loss::Some(1) })] {
+            let case = Case { workload: "store-strict".to_owned(), first, second };
+            assert_eq!(Case::parse(&case.to_string()), Some(case));
         }
     }
 }

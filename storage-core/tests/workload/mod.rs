@@ -1,7 +1,12 @@
 //! A small workload with every kind of record, and everything a store says of its content in comparable form. Shared by
-//! the tests of recovery and of crashes.
+//! the tests of recovery, of crashes and of damage.
 
-#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
+// Each test binary uses its part of this module.
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, dead_code)]
+
+pub mod crashes;
+pub mod failures;
+pub mod script;
 
 use jazz_storage_core::Result;
 use jazz_storage_core::format::tx::Fields;
@@ -10,32 +15,78 @@ use jazz_storage_core::store::content::StoreStatus;
 use jazz_storage_core::store::rows::{CoValueId, PeerId, SyncStateUpdate};
 use jazz_storage_core::store::{ContentStore, StorageBackend};
 
-pub fn message(id: usize, session: usize, after: u32, count: u32) -> Vec<u8> {
-    let tx = |n: u32| {
-        let changes = format!("[\"{id} {session} {n}\"]");
+/// A number from the environment, or else `default`.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// A small generator with replayable seeds (Steele, Lea, Flood: SplitMix64).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number from 0 to `limit` - 1.
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// The id of a session; that of number 9 is a delete session.
+pub fn session_id(session: usize) -> String {
+    format!("co_zMe_session_z{session}{}", if session == 9 { "$" } else { "" })
+}
+
+/// What a session gets: `count` transactions after the first `after`, of about `size` bytes each.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    pub session: usize,
+    pub after: u32,
+    pub count: u32,
+    pub size: usize,
+}
+
+/// A message, whose content is a function of the arguments.
+pub fn content(id: usize, parts: &[Part], delete_is_valid: bool) -> Vec<u8> {
+    let tx = |session: usize, n: u32, size: usize| {
+        let start = format!("[\"{id} {session} {n}");
+        let filling: String = start.chars().cycle().skip(1).take(size.saturating_sub(start.len())).collect();
+        let filling = filling.replace('"', "'");
+        let changes = format!("{start}{filling}\"]");
         let mut tx = Vec::new();
         Fields::Trusting { sorted: true, made_at: f64::from(n), changes: changes.as_bytes(), meta: None }
             .append_to(&mut tx)
             .unwrap();
         tx
     };
+    let session = |part: &Part| OwnedSession {
+        session: session_id(part.session).into_bytes(),
+        after: part.after,
+        last_signature: format!("signature_z{id}/{}/{}", part.session, part.after + part.count).into_bytes(),
+        txs: (part.after..part.after + part.count).map(|n| tx(part.session, n, part.size)).collect(),
+    };
     OwnedMessage {
         id: format!("co_z{id}").into_bytes(),
         header: Some(format!("{{\"n\":{id}}}").into_bytes()),
-        delete_is_valid: false,
+        delete_is_valid,
         chunk_threshold: 100.0,
-        sessions: vec![OwnedSession {
-            session: format!("co_zMe_session_z{session}{}", if session == 9 { "$" } else { "" }).into_bytes(),
-            after,
-            last_signature: format!("signature_z{id}/{session}/{}", after + count).into_bytes(),
-            txs: (after..after + count).map(tx).collect(),
-        }],
+        sessions: parts.iter().map(session).collect(),
     }
     .encode()
     .unwrap()
 }
 
-#[allow(dead_code)]
+/// A message of one session with small transactions.
+pub fn message(id: usize, session: usize, after: u32, count: u32) -> Vec<u8> {
+    content(id, &[Part { session, after, count, size: 0 }], false)
+}
+
 pub fn store(storage: &impl ContentStore, bytes: &[u8]) {
     let outcome = storage.store(&decode_message(bytes).unwrap()).unwrap();
     assert_eq!(outcome.status, StoreStatus::Stored);
@@ -43,23 +94,49 @@ pub fn store(storage: &impl ContentStore, bytes: &[u8]) {
 
 /// Everything a store says of its content, in comparable form.
 pub fn contents<S: StorageBackend + ContentStore>(storage: &S) -> Vec<String> {
-    let mut out =
-        vec![format!("{:?} {:?}", storage.unsynced_ids().unwrap(), storage.pending_deletions().unwrap())];
-    for id in storage.covalue_ids(u32::MAX, 0).unwrap() {
-        let row = storage.get_covalue(&id).unwrap().unwrap();
-        let state = storage.get_known_state(&id).unwrap().unwrap();
-        out.push(format!("{id:?} {:?} {:?}", String::from_utf8_lossy(&row.header), state.sessions));
-        for session in storage.get_covalue_sessions(row.row_id).unwrap() {
-            let txs = storage.get_new_transactions_in_session(session.row_id, 0, u32::MAX).unwrap();
-            let signatures = storage.get_signatures(session.row_id, 0).unwrap();
-            out.push(format!("{:?} {:?} {txs:?} {signatures:?}", session.session_id, session.last_signature));
-        }
+    try_contents(storage).unwrap()
+}
+
+/// See [`contents`]; or how a read failed.
+pub fn try_contents<S: StorageBackend + ContentStore>(storage: &S) -> Result<Vec<String>> {
+    let mut out = vec![small_state(storage)?];
+    for id in storage.covalue_ids(u32::MAX, 0)? {
+        out.extend(covalue(storage, &id)?);
     }
-    out
+    Ok(out)
+}
+
+/// What waits for syncing and for erasure.
+pub fn small_state<S: StorageBackend>(storage: &S) -> Result<String> {
+    Ok(format!("{:?} {:?}", storage.unsynced_ids()?, storage.pending_deletions()?))
+}
+
+/// All that a store says of a CoValue.
+pub fn covalue<S: StorageBackend>(storage: &S, id: &CoValueId) -> Result<Vec<String>> {
+    let Some(row) = storage.get_covalue(id)? else { return Ok(vec![format!("{id:?} missing")]) };
+    let state = storage.get_known_state(id)?.map(|state| state.sessions);
+    let mut out = vec![format!("{id:?} {:?} {state:?}", String::from_utf8_lossy(&row.header))];
+    for session in storage.get_covalue_sessions(row.row_id)? {
+        let txs = storage.get_new_transactions_in_session(session.row_id, 0, u32::MAX)?;
+        let txs: Vec<_> = txs.iter().map(|row| (row.idx, short(&row.tx))).collect();
+        let signatures = storage.get_signatures(session.row_id, 0)?;
+        out.push(format!("{:?} {:?} {txs:?} {signatures:?}", session.session_id, session.last_signature));
+    }
+    Ok(out)
+}
+
+/// Bytes as a text that is short and still tells others apart.
+fn short(bytes: &[u8]) -> String {
+    let start = String::from_utf8_lossy(bytes.get(..bytes.len().min(40)).unwrap_or_default()).into_owned();
+    format!("{start} {}:{:08x}", bytes.len(), crc32c::crc32c(bytes))
+}
+
+/// The lock that the workloads take, which only a transaction can read.
+pub fn lock_row<S: StorageBackend>(storage: &S) -> Result<String> {
+    storage.transaction(|rows| rows.get_lock(b"reconcile")).map(|row| format!("{row:?}"))
 }
 
 /// Compares contents line by line, so that a failure shows the first difference only.
-#[allow(dead_code)]
 pub fn assert_same(got: &[String], expected: &[String], context: &str) {
     for (got, expected) in got.iter().zip(expected) {
         assert_eq!(got, expected, "{context}");
@@ -80,7 +157,7 @@ pub fn step<S: StorageBackend + ContentStore>(storage: &S, n: usize) -> Result<(
         10 => storage.erase_covalue_but_keep_tombstone(&key).map(|_| ()),
         _ => {
             let state = storage.get_known_state(&key)?;
-            let name = format!("co_zMe_session_z{session}");
+            let name = session_id(session);
             let after = state
                 .and_then(|s| s.sessions.into_iter().find(|(id, _)| id.as_bytes() == name.as_bytes()))
                 .map_or(0, |(_, count)| count);
