@@ -478,13 +478,8 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             return Ok(());
         }
         self.latch.check()?;
-        if m.pause > 0 {
-            // No room: the writer is told so, and each attempt brings the next try nearer.
-            m.pause -= 1;
-            if let Some(full) = &m.full {
-                return Err(full.clone());
-            }
-        }
+        // Whether there is room again can only be told by trying; if there is none, the writer is told so.
+        m.pause = 0;
         self.step(&mut m, STEP_WORK).map(|_| ())
     }
 
@@ -531,9 +526,9 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         self.checkpoint()?;
         {
             let mut m = self.maintenance();
-            if let Some(damage) = &m.damage {
-                return Err(damage.clone());
-            }
+            // What was damaged may have been repaired, or have been a passing failure to read.
+            m.damage = None;
+            m.pause = 0;
             m.compacting = Some(Compacting { merged: false, rewritten: BTreeSet::new() });
         }
         // The lock is let go between steps, so that writers and the thread go on.
