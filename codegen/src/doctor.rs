@@ -2,6 +2,7 @@
 
 use crate::node;
 use crate::process::{Outcome, cargo_path, command, output, run};
+use crate::syscalls;
 
 struct Finding {
     tool: &'static str,
@@ -74,6 +75,12 @@ fn findings() -> Vec<Finding> {
             "C++ compiler",
             compiler,
             "SQLite for the comparisons, where it has no ready-made addon",
+            false,
+        ),
+        finding(
+            "strace",
+            if cfg!(target_os = "linux") { syscalls::version() } else { Err("for Linux only".to_owned()) },
+            "suite syscalls (installed when first needed, where that is allowed)",
             false,
         ),
         finding("python", python, "as the C++ compiler", false),

@@ -10,6 +10,7 @@ mod process;
 mod snippets;
 mod soak;
 mod suites;
+mod syscalls;
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::node;
 use crate::process::{Outcome, cargo};
 use crate::snippets;
+use crate::syscalls;
 
 struct Suite {
     name: &'static str,
@@ -124,6 +125,12 @@ const SUITES: &[Suite] = &[
         run: || node::npm_script(node::PACKAGE, "test"),
     },
     Suite {
+        name: "syscalls",
+        proves: "on Linux: at the level strict nothing is done before it is synced, and what waits shares syncs",
+        needs: &["addon", "package"],
+        run: syscalls::check,
+    },
+    Suite {
         name: "tarball",
         proves: "the packages as they are published load and work without the checkout",
         needs: &["addon", "package"],
@@ -151,6 +158,9 @@ const SUITES: &[Suite] = &[
         run: || node::node(&["benches/js/run.mjs", "--quick"]),
     },
 ];
+
+/// How the reason begins of a suite that fails only because the machine cannot run it: it counts as skipped.
+pub(crate) const SKIPPED: &str = "skipped: ";
 
 enum Verdict {
     Passed,
@@ -193,7 +203,7 @@ pub(crate) fn run(positions: &[usize]) -> Outcome<bool> {
         let begun = Instant::now();
         let verdict = match unmet(suite, &done) {
             Some(reason) => Verdict::Skipped(reason),
-            None => (suite.run)().map_or_else(Verdict::Failed, |()| Verdict::Passed),
+            None => verdict((suite.run)()),
         };
         if let Verdict::Failed(reason) | Verdict::Skipped(reason) = &verdict {
             println!("{}: {reason}", suite.name);
@@ -201,6 +211,16 @@ pub(crate) fn run(positions: &[usize]) -> Outcome<bool> {
         done.push((suite, verdict, begun.elapsed()));
     }
     Ok(report(&done, start.elapsed()))
+}
+
+fn verdict(outcome: Outcome<()>) -> Verdict {
+    match outcome {
+        Ok(()) => Verdict::Passed,
+        Err(reason) => match reason.strip_prefix(SKIPPED) {
+            Some(reason) => Verdict::Skipped(reason.to_owned()),
+            None => Verdict::Failed(reason),
+        },
+    }
 }
 
 /// Which suite that this one needs has not passed.
@@ -266,5 +286,13 @@ mod tests {
         assert_eq!(unmet(suite("vitest"), &[passed("addon"), passed("package")]), None);
         assert!(unmet(suite("vitest"), &[failed("addon"), passed("package")]).unwrap().contains("addon"));
         assert!(unmet(suite("vitest"), &[passed("addon")]).unwrap().contains("package"));
+    }
+
+    #[test]
+    fn a_suite_that_cannot_run_here_is_skipped_and_any_other_failure_is_one() {
+        assert!(matches!(verdict(Ok(())), Verdict::Passed));
+        assert!(matches!(verdict(Err("broken".into())), Verdict::Failed(reason) if reason == "broken"));
+        let skipped = verdict(Err(format!("{SKIPPED}no tool")));
+        assert!(matches!(skipped, Verdict::Skipped(reason) if reason == "no tool"));
     }
 }
