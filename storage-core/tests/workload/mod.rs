@@ -2,7 +2,7 @@
 //! the tests of recovery, of crashes and of damage.
 
 // Each test binary uses its part of this module.
-#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, dead_code)]
 
 pub mod crashes;
 pub mod failures;
