@@ -73,7 +73,11 @@ pub enum Error {
         found: String,
     },
     /// Bytes on disk do not have their checksum or contradict each other.
-    #[error("damaged data in {path} at offset {offset}: {detail}; the rest of the store stays readable", path = path.display())]
+    #[error(
+        "damaged data in {path} at offset {offset}{concerned}: {detail}; the rest of the store stays readable, and a \
+         repair tells what is lost",
+        path = path.display(), concerned = concerned(covalue.as_deref())
+    )]
     Corrupt {
         /// The damaged file.
         path: PathBuf,
@@ -81,7 +85,12 @@ pub enum Error {
         offset: u64,
         /// What is wrong.
         detail: String,
+        /// The CoValue that was being read.
+        covalue: Option<String>,
     },
+    /// The caller ended a long operation. What it had not finished is as if it had not begun.
+    #[error("the {0} was cancelled")]
+    Cancelled(&'static str),
     /// Bytes given to the storage are not a message of the documented form. Nothing was changed.
     #[error("malformed message: {0}; nothing was stored")]
     Malformed(String),
@@ -123,6 +132,10 @@ pub enum Error {
     Internal(String),
 }
 
+fn concerned(covalue: Option<&str>) -> String {
+    covalue.map(|id| format!(" ({id})")).unwrap_or_default()
+}
+
 /// Who holds a store's lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockHolder {
@@ -161,6 +174,8 @@ pub enum ErrorCode {
     ForeignDirectory,
     /// `CORRUPT`
     Corrupt,
+    /// `CANCELLED`
+    Cancelled,
     /// `MALFORMED`
     Malformed,
     /// `EMPTY_ID`
@@ -195,6 +210,7 @@ impl ErrorCode {
             Self::NewerFormat => "NEWER_FORMAT",
             Self::ForeignDirectory => "FOREIGN_DIRECTORY",
             Self::Corrupt => "CORRUPT",
+            Self::Cancelled => "CANCELLED",
             Self::Malformed => "MALFORMED",
             Self::EmptyId => "EMPTY_ID",
             Self::TooLarge => "TOO_LARGE",
@@ -219,6 +235,7 @@ impl Error {
             Self::NewerFormat { .. } => ErrorCode::NewerFormat,
             Self::ForeignDirectory { .. } => ErrorCode::ForeignDirectory,
             Self::Corrupt { .. } => ErrorCode::Corrupt,
+            Self::Cancelled(_) => ErrorCode::Cancelled,
             Self::Malformed(_) => ErrorCode::Malformed,
             Self::EmptyId(_) => ErrorCode::EmptyId,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
@@ -227,6 +244,25 @@ impl Error {
             Self::Latched { .. } => ErrorCode::Latched,
             Self::HashCollision => ErrorCode::HashCollision,
             Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// Damage in a file.
+    pub fn corrupt(path: impl Into<PathBuf>, offset: u64, detail: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.into(), offset, detail: detail.into(), covalue: None }
+    }
+
+    /// The same error, saying which CoValue was being read, if that matters to it.
+    #[must_use]
+    pub fn concerning(self, id: &[u8]) -> Self {
+        match self {
+            Self::Corrupt { path, offset, detail, covalue: None } => Self::Corrupt {
+                path,
+                offset,
+                detail,
+                covalue: Some(String::from_utf8_lossy(id).into_owned()),
+            },
+            other => other,
         }
     }
 

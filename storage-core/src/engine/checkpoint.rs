@@ -76,7 +76,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         m.sealed.push(SegmentEntry { id: log.active.id(), len: log.end, live: 0 });
         {
             let mut index = self.index_mut();
-            index.layers = Arc::new(index.layers.with_segment(Arc::clone(&segment)));
+            index.layers = Arc::new(index.layers.with_segments([Arc::clone(&segment)]));
             let created = std::mem::take(&mut index.created);
             let frozen = Frozen {
                 delta: std::mem::replace(&mut index.delta, delta),

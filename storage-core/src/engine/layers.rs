@@ -96,10 +96,10 @@ impl<F: FileIO> Layers<F> {
         Self { layers: Vec::new(), segments: BTreeMap::new(), order: Vec::new(), cache }
     }
 
-    /// The version with one more segment.
-    pub fn with_segment(&self, segment: Arc<Segment<F>>) -> Self {
+    /// The version with more segments.
+    pub fn with_segments(&self, more: impl IntoIterator<Item = Arc<Segment<F>>>) -> Self {
         let mut segments = self.segments.clone();
-        segments.insert(segment.id(), segment);
+        segments.extend(more.into_iter().map(|segment| (segment.id(), segment)));
         let layer = |layer: &Layer<F>| Layer {
             parts: layer
                 .parts

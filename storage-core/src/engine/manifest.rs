@@ -15,19 +15,25 @@ pub enum Found {
     Damaged(&'static str),
 }
 
+/// Reads a slot; nothing if there is no such file.
+pub fn read<F: FileIO>(io: &F, slot: &str) -> Result<Option<Result<Manifest, BadManifest>>> {
+    if !io.exists(slot)? {
+        return Ok(None);
+    }
+    let handle = io.open(slot, OpenMode::Read)?;
+    let mut bytes = vec![0; usize::try_from(handle.len()?).unwrap_or(usize::MAX)];
+    let got = handle.read_at(&mut bytes, 0)?;
+    bytes.truncate(got);
+    Ok(Some(Manifest::decode(&bytes)))
+}
+
 /// Reads both slots.
 pub fn load<F: FileIO>(io: &F) -> Result<Found> {
     let mut best: Option<Manifest> = None;
     let mut damaged = None;
     for slot in SLOTS {
-        if !io.exists(slot)? {
-            continue;
-        }
-        let handle = io.open(slot, OpenMode::Read)?;
-        let mut bytes = vec![0; usize::try_from(handle.len()?).unwrap_or(usize::MAX)];
-        let got = handle.read_at(&mut bytes, 0)?;
-        bytes.truncate(got);
-        match Manifest::decode(&bytes) {
+        let Some(read) = read(io, slot)? else { continue };
+        match read {
             Ok(manifest) if best.as_ref().is_none_or(|b| b.generation < manifest.generation) => {
                 best = Some(manifest)
             }

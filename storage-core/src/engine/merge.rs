@@ -52,11 +52,13 @@ pub(super) struct Merge<F: FileIO> {
 }
 
 /// The rows of a layer in order.
-struct LayerScan<F: FileIO> {
+pub(super) struct LayerScan<F: FileIO> {
     parts: VecDeque<Arc<RunFile<F>>>,
     scan: Option<RunScan<F>>,
     head: Option<Row>,
     from: Group,
+    /// Damaged blocks are passed over.
+    tolerant: bool,
 }
 
 impl<F: FileIO> LayerScan<F> {
@@ -64,15 +66,32 @@ impl<F: FileIO> LayerScan<F> {
         let wanted = layer.parts.iter().filter(|part| part.entry.high >= from);
         let wanted = wanted.filter(|part| only.is_none_or(|run| run == part.entry.run));
         let parts = wanted.map(|part| Arc::clone(&part.run)).collect();
-        let mut scan = Self { parts, scan: None, head: None, from };
+        let mut scan = Self { parts, scan: None, head: None, from, tolerant: false };
         scan.advance()?;
         Ok(scan)
     }
 
-    fn advance(&mut self) -> Result<()> {
+    /// All rows from a group on that are in blocks which are not damaged.
+    pub(super) fn tolerant(layer: &Layer<F>, from: Group) -> Result<Self> {
+        let parts = layer.parts.iter().map(|part| Arc::clone(&part.run)).collect();
+        let mut scan = Self { parts, scan: None, head: None, from, tolerant: true };
+        scan.advance()?;
+        Ok(scan)
+    }
+
+    /// The next row's group.
+    pub(super) fn group(&self) -> Option<Group> {
+        self.head.map(|(key, _)| key.group())
+    }
+
+    /// Goes on to the next row.
+    pub(super) fn advance(&mut self) -> Result<()> {
         loop {
             if let Some(scan) = &mut self.scan {
-                self.head = scan.advance()?;
+                self.head = match scan.advance() {
+                    Err(Error::Corrupt { .. }) if self.tolerant => continue,
+                    other => other?,
+                };
                 if self.head.is_some() {
                     return Ok(());
                 }
@@ -89,7 +108,7 @@ impl<F: FileIO> LayerScan<F> {
     }
 
     /// The rows of this group, if they are next.
-    fn take_group(&mut self, group: Group) -> Result<Vec<Row>> {
+    pub(super) fn take_group(&mut self, group: Group) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         while let Some(row) = self.head.filter(|(key, _)| key.group() == group) {
             rows.push(row);
@@ -102,7 +121,7 @@ impl<F: FileIO> LayerScan<F> {
 impl<F: FileIO> Merge<F> {
     /// The next group.
     fn group(&self) -> Option<Group> {
-        self.scans.iter().filter_map(|scan| scan.head.map(|(key, _)| key.group())).min()
+        self.scans.iter().filter_map(LayerScan::group).min()
     }
 
     /// The places of the layers merged; that of the layer under construction is not among them.

@@ -11,6 +11,7 @@
 //! Locks are taken in the order maintenance, log, index.
 
 pub mod cache;
+pub mod check;
 pub mod checkpoint;
 pub mod delta;
 pub mod latch;
@@ -20,8 +21,10 @@ pub mod manifest;
 pub mod merge;
 pub mod part;
 pub mod recovery;
+pub mod repair;
 pub mod reserve;
 pub mod run;
+pub mod salvage;
 pub mod segment;
 mod state;
 pub mod sync;
@@ -32,7 +35,8 @@ use crate::file::FileIO;
 use crate::format::entry::BadEntry;
 use crate::format::record::RecordKind;
 use crate::format::row::{Group, Key, Value};
-use crate::format::{HashKey, Location, Lsn, RunId};
+use crate::format::{HashKey, Location, Lsn, Ordinal, RunId};
+use check::{Checked, Records};
 use delta::{Delta, Row};
 use layers::Layers;
 use segment::RecordBytes;
@@ -122,6 +126,22 @@ pub trait Schema: Send + Sync + 'static {
         records: &mut dyn Packer,
         out: &mut Vec<Row>,
     ) -> Result<()>;
+    /// Compares the rows that layers hold of one group, newest layer first, with the log. Gives what is wrong, and in `out`
+    /// the rows of one layer that say no more than what can be kept, with the place that `renumber` gives in the order of
+    /// creation.
+    fn check(
+        &self,
+        layers: &[Vec<Row>],
+        renumber: &dyn Fn(Ordinal) -> Ordinal,
+        records: &mut dyn Records,
+        out: &mut Vec<Row>,
+    ) -> Result<Checked>;
+    /// What a record says of a group, without its content.
+    type Outline: Clone + Send;
+    /// What a record says of each group in it.
+    fn outline(location: Location, lsn: Lsn, body: &[u8]) -> Vec<(Group, Self::Outline)>;
+    /// The rows of a group, made from what records say of it.
+    fn rows(group: Group, outlines: &[Self::Outline], out: &mut Vec<Row>);
     /// Whether rows of a group make rows of older layers void.
     fn voids(&self, rows: &[Row]) -> bool;
     /// The records that rows of a group point to, newest layer first, each once.
@@ -342,6 +362,7 @@ impl<F: FileIO, S: Schema, D: Delta> Drop for Engine<F, S, D> {
 /// The names of files that are a store's.
 pub fn is_store_file(name: &str) -> bool {
     matches!(name, "LOCK" | "OWNER" | reserve::RESERVE_FILE)
+        || salvage::is_aside(name)
         || crate::format::manifest::SLOTS.contains(&name)
         || crate::format::SegmentId::from_file_name(name).is_some()
         || RunId::from_file_name(name).is_some()

@@ -97,12 +97,31 @@ impl<F: FileIO> Pack<F> {
 }
 
 /// Bytes of packs read ahead, the ones used last kept.
-struct Windows {
+pub(super) struct Windows {
     limit: usize,
     windows: VecDeque<(SegmentId, u64, Shared)>,
 }
 
 impl Windows {
+    /// Windows that take about so many bytes in all.
+    pub(super) fn new(bytes: u64) -> Self {
+        Self { limit: (bytes as usize / WINDOW_BYTES).max(1), windows: VecDeque::new() }
+    }
+
+    /// Reads and verifies a record.
+    pub(super) fn record<F: FileIO>(
+        &mut self,
+        segment: &Segment<F>,
+        location: Location,
+    ) -> Result<RecordBytes> {
+        // The log is read in the order of the index, which is none for it.
+        if !location.segment.is_pack() || location.len as usize > WINDOW_BYTES {
+            return segment.record_uncached(location);
+        }
+        let (bytes, base) = self.get(segment, location)?;
+        segment.record_in(&bytes, base, location)
+    }
+
     /// Bytes that hold the record, and the offset of the first of them.
     fn get<F: FileIO>(&mut self, segment: &Segment<F>, location: Location) -> Result<(Shared, u64)> {
         let (from, len) = (u64::from(location.offset), u64::from(location.len));
@@ -163,10 +182,7 @@ impl<F: FileIO> PartWriter<F> {
             numbers: Arc::clone(numbers),
             layers: Arc::clone(layers),
             rewriting,
-            windows: Windows {
-                limit: (buffer_bytes as usize / WINDOW_BYTES).max(1),
-                windows: VecDeque::new(),
-            },
+            windows: Windows::new(buffer_bytes),
             run: Some(RunWriter::create(&**io, run_id, identity.0)?),
             run_id,
             pack: None,
@@ -272,16 +288,11 @@ impl<F: FileIO> Drop for PartWriter<F> {
 
 impl<F: FileIO> Packer for PartWriter<F> {
     fn read(&mut self, locations: &[Location]) -> Result<Vec<RecordBytes>> {
-        let mut read = |location: &Location| {
+        let read = |location: &Location| {
             let segment = self.layers.segment(location.segment)?;
-            // The log is read in the order of the index, which is none for it.
-            if !location.segment.is_pack() || location.len as usize > WINDOW_BYTES {
-                return segment.record_uncached(*location);
-            }
-            let (bytes, base) = self.windows.get(segment, *location)?;
-            segment.record_in(&bytes, base, *location)
+            self.windows.record(segment, *location)
         };
-        locations.iter().map(&mut read).collect()
+        locations.iter().map(read).collect()
     }
 
     fn write(&mut self, body: &[u8]) -> Result<Location> {

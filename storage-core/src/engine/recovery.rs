@@ -138,7 +138,7 @@ fn create<F: FileIO>(io: &Arc<F>, damaged_slot: Option<&str>) -> Result<Manifest
         if holds_data {
             let path = io.path().join(damaged_slot.unwrap_or(SLOTS[0]));
             let detail = format!("no valid manifest, but {name} holds data");
-            return Err(Error::Corrupt { path, offset: 0, detail });
+            return Err(Error::corrupt(path, 0, detail));
         }
     }
     let mut random = [0u8; 32];
@@ -170,7 +170,7 @@ fn create<F: FileIO>(io: &Arc<F>, damaged_slot: Option<&str>) -> Result<Manifest
 }
 
 /// Whether a segment holds at least one valid record, whatever its header says.
-fn holds_records<F: FileIO>(segment: &Segment<F>) -> Result<bool> {
+fn holds_records<F: FileIO>(segment: &Arc<Segment<F>>) -> Result<bool> {
     let mut scanner = Scanner::new(segment, u64::from(SEGMENT_HEADER))?;
     if scanner.advance()?.is_ok() {
         return Ok(true);
@@ -218,10 +218,9 @@ struct Replayed<F: FileIO> {
 impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
     fn run(mut self) -> Result<Replayed<F>> {
         let first = self.manifest.replay_from;
-        let mut active = self.segment(first, self.manifest.replay_lsn)?.ok_or_else(|| Error::Corrupt {
-            path: self.io.path().join(first.file_name()),
-            offset: 0,
-            detail: "the segment in which the log begins is missing or has no valid header".to_owned(),
+        let mut active = self.segment(first, self.manifest.replay_lsn)?.ok_or_else(|| {
+            let detail = "the segment in which the log begins is missing or has no valid header";
+            Error::corrupt(self.io.path().join(first.file_name()), 0, detail)
         })?;
         let (mut segments, mut sealed) = (vec![Arc::clone(&active)], Vec::new());
         let (mut next, mut records) = (self.manifest.replay_lsn, 0);
@@ -281,7 +280,7 @@ impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
     /// Applies the records of one segment. Gives where they end.
     fn segment_records(
         &mut self,
-        segment: &Segment<F>,
+        segment: &Arc<Segment<F>>,
         next: &mut Lsn,
         records: &mut u64,
         sealed: bool,

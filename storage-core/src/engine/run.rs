@@ -9,7 +9,7 @@ use crate::format::row::{Group, Key, Value};
 use crate::format::run::{
     self, Block, BlockBuilder, BlockEntry, FOOTER_LEN, Filter, Footer, ORDER_PER_PAGE, order_page_span,
 };
-use crate::format::{Ordinal, RunId, StoreId};
+use crate::format::{FORMAT_VERSION, Ordinal, RunId, StoreId};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,11 +33,7 @@ impl<F: FileIO> RunFile<F> {
     pub fn open(io: &F, id: RunId, file_len: u64, store: StoreId) -> Result<Self> {
         let name = id.file_name();
         let path = io.path().join(&name);
-        let corrupt = |offset: u64, detail: &str| Error::Corrupt {
-            path: path.clone(),
-            offset,
-            detail: detail.to_owned(),
-        };
+        let corrupt = |offset: u64, detail: &str| Error::corrupt(path.clone(), offset, detail);
         if !io.exists(&name)? {
             return Err(corrupt(0, "the file is missing"));
         }
@@ -53,7 +49,11 @@ impl<F: FileIO> RunFile<F> {
             buffer.truncate(got);
             Ok(buffer)
         };
-        let footer = Footer::decode(&read(footer_at, FOOTER_LEN as u64)?)
+        let bytes = read(footer_at, FOOTER_LEN as u64)?;
+        if let Some(found) = Footer::newer_version(&bytes) {
+            return Err(Error::NewerFormat { path, found, supported: FORMAT_VERSION });
+        }
+        let footer = Footer::decode(&bytes)
             .filter(|f| f.id == id && f.store == store && f.footer_offset == footer_at)
             .ok_or_else(|| corrupt(footer_at, "the footer is invalid"))?;
         let blocks =
@@ -86,8 +86,9 @@ impl<F: FileIO> RunFile<F> {
         (self.footer.footer_offset - self.footer.index_offset).saturating_add(128)
     }
 
-    fn corrupt(&self, offset: u64, detail: &str) -> Error {
-        Error::Corrupt { path: self.path.clone(), offset, detail: detail.to_owned() }
+    /// The error for damage at an offset.
+    pub(super) fn corrupt(&self, offset: u64, detail: &str) -> Error {
+        Error::corrupt(self.path.clone(), offset, detail)
     }
 
     fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
@@ -194,13 +195,20 @@ impl<F: FileIO> RunScan<F> {
             if let Some(row) = self.rows.next() {
                 return Ok(Some(row));
             }
-            let Some(entry) = self.run.blocks.get(self.next) else { return Ok(None) };
-            let bytes = self.run.block(self.next, entry, None)?;
-            let rows: Vec<Row> =
-                Block::trusted(&bytes).map(|b| b.rows_from(&self.from).collect()).unwrap_or_default();
-            self.next += 1;
-            self.rows = rows.into_iter();
+            match self.advance_block()? {
+                Some((_, rows)) => self.rows = rows.into_iter(),
+                None => return Ok(None),
+            }
         }
+    }
+
+    /// The rows of the next block and its offset. After an error the block is passed over.
+    pub fn advance_block(&mut self) -> Result<Option<(u64, Vec<Row>)>> {
+        let Some(entry) = self.run.blocks.get(self.next) else { return Ok(None) };
+        self.next += 1;
+        let bytes = self.run.block(self.next - 1, entry, None)?;
+        let rows = Block::trusted(&bytes).map(|b| b.rows_from(&self.from).collect()).unwrap_or_default();
+        Ok(Some((entry.offset, rows)))
     }
 }
 

@@ -59,7 +59,7 @@ impl<F: FileIO> Segment<F> {
 
     /// The error for damage at an offset.
     pub fn corrupt(&self, offset: u64, detail: impl Into<String>) -> Error {
-        Error::Corrupt { path: self.io.path().join(self.id.file_name()), offset, detail: detail.into() }
+        Error::corrupt(self.io.path().join(self.id.file_name()), offset, detail)
     }
 
     /// Reads `len` bytes at `offset`; fewer are damage, as nothing names bytes that were not written.
@@ -181,8 +181,8 @@ fn chunks(offset: u64, len: usize) -> std::ops::RangeInclusive<u64> {
 }
 
 /// Reads a segment through from an offset, record by record.
-pub struct Scanner<'a, F: FileIO> {
-    segment: &'a Segment<F>,
+pub struct Scanner<F: FileIO> {
+    segment: Arc<Segment<F>>,
     buffer: Vec<u8>,
     /// Offset in the file of the first byte in the buffer.
     base: u64,
@@ -200,11 +200,11 @@ pub struct Scanned<'b> {
     pub location: Location,
 }
 
-impl<'a, F: FileIO> Scanner<'a, F> {
+impl<F: FileIO> Scanner<F> {
     /// Starts at an offset.
-    pub fn new(segment: &'a Segment<F>, offset: u64) -> Result<Self> {
+    pub fn new(segment: &Arc<Segment<F>>, offset: u64) -> Result<Self> {
         let len = segment.handle()?.len()?;
-        Ok(Self { segment, buffer: Vec::new(), base: offset, offset, len })
+        Ok(Self { segment: Arc::clone(segment), buffer: Vec::new(), base: offset, offset, len })
     }
 
     /// Where the next record begins.
@@ -215,6 +215,38 @@ impl<'a, F: FileIO> Scanner<'a, F> {
     /// The length of the file.
     pub fn file_len(&self) -> u64 {
         self.len
+    }
+
+    /// The open file.
+    pub(super) fn handle(&self) -> Result<&F::Handle> {
+        self.segment.handle()
+    }
+
+    /// Moves on from a bad record to the next place where a valid one begins; false if there is none.
+    pub fn resync(&mut self) -> Result<bool> {
+        let mut offset = record::align(self.offset + 1);
+        while offset + u64::from(RECORD_HEADER) <= self.len {
+            if self.is_valid_at(offset)?.is_some() {
+                self.offset = offset;
+                return Ok(true);
+            }
+            offset += u64::from(record::RECORD_ALIGN);
+        }
+        self.offset = self.len;
+        Ok(false)
+    }
+
+    /// The header of the valid record at an offset, if there is one.
+    fn is_valid_at(&mut self, offset: u64) -> Result<Option<RecordHeader>> {
+        let (id, file_len) = (self.segment.id, self.len);
+        let Ok(header) = RecordHeader::decode(self.fill(offset, RECORD_HEADER as usize)?) else {
+            return Ok(None);
+        };
+        if offset + u64::from(header.record_len()) > file_len {
+            return Ok(None);
+        }
+        let valid = record::verify(self.fill(offset, header.record_len() as usize)?, id).is_ok();
+        Ok(valid.then_some(header))
     }
 
     /// At least `need` bytes from `offset` on, or what the file has.
@@ -260,18 +292,12 @@ impl<'a, F: FileIO> Scanner<'a, F> {
         let mut ahead = Ahead::default();
         let mut offset = record::align(self.offset + 1);
         while offset + u64::from(RECORD_HEADER) <= self.len {
-            let (id, file_len) = (self.segment.id, self.len);
             let mut next = offset + step;
-            if let Ok(header) = RecordHeader::decode(self.fill(offset, RECORD_HEADER as usize)?) {
-                let end = offset + u64::from(header.record_len());
-                if end <= file_len
-                    && record::verify(self.fill(offset, header.record_len() as usize)?, id).is_ok()
-                {
-                    ahead.records += 1;
-                    ahead.last = ahead.last.max(header.lsn);
-                    ahead.synced = ahead.synced.max(u64::from(header.synced));
-                    next = record::align(end);
-                }
+            if let Some(header) = self.is_valid_at(offset)? {
+                ahead.records += 1;
+                ahead.last = ahead.last.max(header.lsn);
+                ahead.synced = ahead.synced.max(u64::from(header.synced));
+                next = record::align(offset + u64::from(header.record_len()));
             }
             offset = next;
         }

@@ -367,6 +367,11 @@ impl Footer {
         seal(&mut out);
         out
     }
+    /// The version of a footer that a later build wrote.
+    pub fn newer_version(bytes: &[u8]) -> Option<u32> {
+        let mut c = Cursor::new(unseal(bytes)?);
+        (c.array()? == MAGIC).then(|| c.u32()).flatten().filter(|version| *version > FORMAT_VERSION)
+    }
     /// Decodes and checks a footer, and that its parts follow each other.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut c = Cursor::new(unseal(bytes)?);
@@ -476,6 +481,11 @@ mod tests {
         };
         let bytes = footer.encode();
         assert_eq!((bytes.len(), Footer::decode(&bytes)), (FOOTER_LEN, Some(footer)));
+        assert_eq!(Footer::newer_version(&bytes), None);
+        let mut newer = bytes[..FOOTER_LEN - 4].to_vec();
+        newer[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
+        seal(&mut newer);
+        assert_eq!((Footer::decode(&newer), Footer::newer_version(&newer)), (None, Some(FORMAT_VERSION + 1)));
     }
 
     proptest! {

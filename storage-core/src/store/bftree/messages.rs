@@ -63,7 +63,8 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         let mut places: Vec<Place> = Vec::with_capacity(message.sessions.len());
         let mut taken = HashMap::new();
         for content in &message.sessions {
-            let place = self.place(write, group, content.session, &taken)?;
+            let place = self.place(write, group, content.session, &taken);
+            let place = place.map_err(|e| e.concerning(message.id))?;
             if message.sessions.len() > 1 {
                 taken.insert(place.slot, place.tag);
             }
@@ -114,7 +115,14 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// Loads a CoValue in the form in which it crosses a binding (design.md section 3.4).
     ///
     /// The first piece of each session is always there; more of them until they add up to `budget` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], naming the CoValue, if what is stored of it is damaged.
     pub fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>> {
+        self.read_encoded(id, budget).map_err(|e| e.concerning(id))
+    }
+
+    fn read_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>> {
         let Some(snapshot) = self.snapshot(id)? else { return Ok(None) };
         let sessions = snapshot.view.stored_sessions();
         let mut wanted = vec![snapshot.created];
@@ -231,6 +239,12 @@ impl<F: FileIO, D: Delta> ContentStore for BfTreeStorage<F, D> {
     }
 
     fn load_piece(&self, id: &[u8], session: &[u8], after: TxIndex, count: TxIndex) -> Result<Option<Piece>> {
+        self.read_piece(id, session, after, count).map_err(|e| e.concerning(id))
+    }
+}
+
+impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
+    fn read_piece(&self, id: &[u8], session: &[u8], after: TxIndex, count: TxIndex) -> Result<Option<Piece>> {
         let Some(snapshot) = self.snapshot(id)? else { return Ok(None) };
         let end = after.checked_add(count).filter(|_| count > 0);
         let (Some(session), Some(end)) = (self.find_session(&snapshot.view, session), end) else {

@@ -3,6 +3,7 @@
 //! A content message becomes one record, so all of it is stored or nothing. What a store needs to know beforehand are the
 //! counters of the sessions it names: one index row each.
 
+mod check;
 mod group;
 mod lookup;
 mod messages;
@@ -12,6 +13,7 @@ mod rows;
 pub mod schema;
 mod transaction;
 
+use crate::engine::check::{OnProgress, Verified};
 use crate::engine::delta::{BfTreeDelta, Delta};
 use crate::engine::{Durability, Engine, EngineOptions, EngineStats};
 use crate::error::Result;
@@ -77,6 +79,14 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// that was erased is left on disk. Loads and stores go on meanwhile.
     pub fn compact(&self) -> Result<()> {
         self.engine.compact()
+    }
+
+    /// Verifies every checksum, and every row of the index against the log. Loads and stores go on meanwhile.
+    ///
+    /// # Errors
+    /// [`crate::Error::Cancelled`] if `on_progress` gives false, and failures to read. Damage is in the report.
+    pub fn verify(&self, on_progress: OnProgress<'_>) -> Result<Verified> {
+        self.engine.verify(on_progress)
     }
 
     /// Makes everything stored so far survive a power cut.

@@ -82,6 +82,20 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         Ok(sessions.map(|s| ErasedSession { slot: s.slot, tag: s.tag }).collect())
     }
 
+    fn known_state(&self, id: &CoValueId) -> Result<Option<KnownState>> {
+        let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(None) };
+        if self.verified.get(&snapshot.group).is_none() {
+            let records = snapshot.read(vec![snapshot.created])?;
+            if snapshot.header(&records, id.as_bytes())?.is_none() {
+                return Ok(None);
+            }
+            self.verified.insert(snapshot.group, ());
+        }
+        let ids = self.session_ids(&snapshot)?;
+        let counts = snapshot.view.stored_sessions();
+        Ok(Some(KnownState { sessions: ids.into_iter().zip(counts.iter().map(|s| s.count)).collect() }))
+    }
+
     /// Writes entries as one record.
     fn commit(&self, entries: &[Entry<'_>]) -> Result<()> {
         if entries.is_empty() {
@@ -233,17 +247,7 @@ impl<F: FileIO, D: Delta> StorageBackend for BfTreeStorage<F, D> {
     }
 
     fn get_known_state(&self, id: &CoValueId) -> Result<Option<KnownState>> {
-        let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(None) };
-        if self.verified.get(&snapshot.group).is_none() {
-            let records = snapshot.read(vec![snapshot.created])?;
-            if snapshot.header(&records, id.as_bytes())?.is_none() {
-                return Ok(None);
-            }
-            self.verified.insert(snapshot.group, ());
-        }
-        let ids = self.session_ids(&snapshot)?;
-        let counts = snapshot.view.stored_sessions();
-        Ok(Some(KnownState { sessions: ids.into_iter().zip(counts.iter().map(|s| s.count)).collect() }))
+        self.known_state(id).map_err(|e| e.concerning(id.as_bytes()))
     }
 
     fn covalue_ids(&self, limit: u32, offset: u64) -> Result<Vec<CoValueId>> {

@@ -4,12 +4,13 @@
 //! state* (sync state, queue of deletions, locks) lives in memory and is carried through checkpoints by snapshots.
 
 use super::group::GroupView;
+use crate::engine::check::{Checked, Records};
 use crate::engine::delta::{Delta, Row};
 use crate::engine::{Applied, ApplyError, IndexWriter, Packer, Schema};
 use crate::format::entry::{Append, BadEntry, Entry, entries};
 use crate::format::record::RecordKind;
 use crate::format::row::{CoValueRow, Extent, Group, HeadRow, Key, SpillRow, Tag};
-use crate::format::{HashKey, Location, Lsn};
+use crate::format::{HashKey, Location, Lsn, Ordinal};
 use crate::store::rows::{CoValueId, PeerId, ReconciliationLockRow, SessionId};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::collections::{BTreeMap, BTreeSet};
@@ -209,6 +210,26 @@ impl Schema for CoValueSchema {
         out: &mut Vec<Row>,
     ) -> crate::Result<()> {
         super::pack::pack_group(layers, oldest, records, out)
+    }
+
+    fn check(
+        &self,
+        layers: &[Vec<Row>],
+        renumber: &dyn Fn(Ordinal) -> Ordinal,
+        records: &mut dyn Records,
+        out: &mut Vec<Row>,
+    ) -> crate::Result<Checked> {
+        self.check_group(layers, renumber, records, out)
+    }
+
+    type Outline = super::check::Outline;
+
+    fn outline(location: Location, lsn: Lsn, body: &[u8]) -> Vec<(Group, Self::Outline)> {
+        Self::outline_record(location, lsn.0, body)
+    }
+
+    fn rows(group: Group, outlines: &[Self::Outline], out: &mut Vec<Row>) {
+        super::check::rows_of(group, outlines, out);
     }
 
     fn voids(&self, rows: &[Row]) -> bool {
