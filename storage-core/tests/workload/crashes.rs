@@ -81,6 +81,8 @@ pub struct Run {
     /// Operations when the run was ready for its first step, and after each completed one.
     pub marks: Vec<u64>,
     from: usize,
+    /// Steps known to be durable before it was ready.
+    floor: usize,
 }
 
 impl Run {
@@ -92,7 +94,12 @@ impl Run {
         let begun = if ready { (done + 1).min(workload.script.len()) } else { done };
         let of_run = workload.script.get(self.from..done).unwrap_or_default();
         let flushed = of_run.iter().rposition(Step::is_flush).map_or(self.from, |n| self.from + n + 1);
-        (begun, done, if workload.is_strict() { done } else { flushed })
+        let durable = match (ready, workload.is_strict()) {
+            (false, _) => self.floor,
+            (true, true) => done,
+            (true, false) => flushed,
+        };
+        (begun, done, durable)
     }
 
     /// The numbers of steps whose outcome may be found after a crash.
@@ -107,7 +114,7 @@ impl Run {
 pub fn run(io: FaultFileIO, workload: &Workload, steps: std::ops::Range<usize>) -> Result<Run> {
     io.keep_history();
     let mut storage = Some(open(io.clone(), &workload.options)?);
-    let mut run = Run { marks: vec![io.operations()], io, from: steps.start };
+    let mut run = Run { marks: vec![io.operations()], io, from: steps.start, floor: steps.start };
     for step in workload.script.get(steps).unwrap_or_default() {
         make(step, &mut storage, &run.io, &workload.options)?;
         run.marks.push(run.io.operations());
@@ -191,6 +198,8 @@ impl Crasher {
     }
 
     /// Opens what a first crash left, goes on from there, and crashes after each operation of that, or after one of them.
+    /// If the first crash lost nothing, it was the process that died and not the power, so what was not synced may still
+    /// be lost in the second.
     pub fn crash_again(
         &mut self,
         n: usize,
@@ -201,11 +210,13 @@ impl Crasher {
     ) {
         let workload = &self.workloads[n];
         let mut case = Case { workload: workload.name.clone(), first, second: None };
-        let io = left.restarted(Loss::Nothing);
+        let killed = (first.loss == Loss::Nothing).then(|| self.runs[n].io.after(first.at)).flatten();
+        let floor = killed.as_ref().map(|_| self.runs[n].progress(workload, first.at).2);
+        let io = killed.unwrap_or_else(|| left.restarted(Loss::Nothing));
         let steps = *held..(held + FURTHER_STEPS).min(workload.script.len());
         let again = catch_unwind(AssertUnwindSafe(|| run(io, workload, steps)));
         let again = match again {
-            Ok(Ok(again)) => again,
+            Ok(Ok(again)) => Run { floor: floor.unwrap_or(again.floor), ..again },
             Ok(Err(e)) => return self.fail(&case, left, &format!("going on: {e}")),
             Err(_) => return self.fail(&case, left, "going on: a panic"),
         };

@@ -17,7 +17,7 @@ use jazz_storage_core::store::{ContentStore, StorageBackend};
 
 /// A number from the environment, or else `default`.
 pub fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
 /// A small generator with replayable seeds (Steele, Lea, Flood: SplitMix64).
