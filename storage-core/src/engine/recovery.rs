@@ -22,7 +22,7 @@ use super::{
     Applied, ApplyError, Engine, EngineOptions, EngineStats, IndexWriter, MakeSchema, Schema, is_store_file,
 };
 use crate::error::{Error, Result};
-use crate::file::{FileHandle, FileIO};
+use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::manifest::{Manifest, SLOTS, SegmentEntry};
 use crate::format::record::{BadHeader, BadRecord, SEGMENT_HEADER, SegmentHeader};
 use crate::format::{FORMAT_VERSION, Generation, HashKey, Lsn, Ordinal, RunId, SegmentId, StoreId};
@@ -55,12 +55,16 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             Replay { io: &io, manifest: &manifest, schema: &schema, writer, discarded: 0 }.run()?;
         opened.segments.extend(replayed.segments.iter().map(Arc::clone));
         let (layers, _) = Layers::new(Arc::clone(&cache)).replaced(&manifest, opened)?;
+        // If only the process had died, what was read need not be durable yet, and everything that follows relies on it.
+        for segment in &replayed.segments {
+            segment.handle()?.sync()?;
+        }
+        io.open(manifest.slot(), OpenMode::ReadWrite)?.sync()?;
+        io.sync_dir()?;
         remove_leftovers(&*io, &manifest, &layers)?;
         let latch = Arc::new(Latch::default());
         let syncer = Syncer::new(Arc::clone(&latch));
-        // What was replayed may not be durable yet if only the process had died.
         let active = replayed.active;
-        active.handle()?.sync()?;
         syncer.switch(Arc::clone(&active), replayed.end, Lsn(replayed.next.0.saturating_sub(1)));
         let sync_thread = options.background_sync.then(|| {
             let syncer = Arc::clone(&syncer);
@@ -254,9 +258,7 @@ impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
             return Ok(None);
         }
         let segment = Segment::existing(self.io, id);
-        let mut bytes = vec![0; SEGMENT_HEADER as usize];
-        let got = segment.handle()?.read_at(&mut bytes, 0)?;
-        bytes.truncate(got);
+        let bytes = segment.start()?;
         match SegmentHeader::decode(&bytes) {
             Ok(header) if header.id == id && header.store == self.manifest.store => {
                 Ok(Some((segment, header)))

@@ -3,7 +3,7 @@
 use super::cache::{CHUNK_BYTES, CacheKey, ReadCache, Shared};
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
-use crate::format::record::{self, BadRecord, RECORD_HEADER, RecordHeader};
+use crate::format::record::{self, BadRecord, RECORD_HEADER, RecordHeader, SEGMENT_HEADER};
 use crate::format::{Location, Lsn, SegmentId};
 use std::sync::{Arc, OnceLock};
 
@@ -55,6 +55,24 @@ impl<F: FileIO> Segment<F> {
     /// Whether the file has no bytes.
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
+    }
+
+    /// The bytes of the header, or what the file has of it.
+    pub fn start(&self) -> Result<Vec<u8>> {
+        let len = self.len()?.min(u64::from(SEGMENT_HEADER));
+        let mut bytes = vec![0; len as usize];
+        let got = self.handle()?.read_at(&mut bytes, 0)?;
+        self.check_complete(got, bytes.len())?;
+        Ok(bytes)
+    }
+
+    /// A read that gives less than the file is long is a failure, not the end of the log: that would be cut off there.
+    fn check_complete(&self, got: usize, wanted: usize) -> Result<()> {
+        if got >= wanted {
+            return Ok(());
+        }
+        let path = self.io.path().join(self.id.file_name());
+        Err(Error::from_io("read", path, std::io::ErrorKind::UnexpectedEof.into()))
     }
 
     /// The error for damage at an offset.
@@ -258,6 +276,7 @@ impl<F: FileIO> Scanner<F> {
             self.buffer.resize(want, 0);
             let got = self.segment.handle()?.read_at(&mut self.buffer, offset)?;
             self.buffer.truncate(got);
+            self.segment.check_complete(got, want)?;
             self.base = offset;
         }
         Ok(self.buffer.get((offset - self.base) as usize..).unwrap_or_default())

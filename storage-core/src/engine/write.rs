@@ -141,8 +141,12 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
     /// Ends the change: lets other writers go on, sees to maintenance that is due, and returns when the change is as
     /// durable as asked.
     pub fn finish(mut self, durability: Durability) -> Result<()> {
-        let Some(lsn) = self.last else { return Ok(()) };
         let (engine, written) = (self.engine, self.written);
+        let Some(lsn) = self.last else {
+            // Nothing was left to do, but what had done it need not be durable yet.
+            drop(self);
+            return if durability == Durability::Strict { engine.flush() } else { Ok(()) };
+        };
         let due = engine.core.is_due(&self.log);
         if self.log.buffer.capacity() > KEEP_BUFFER {
             self.log.buffer = Vec::new();

@@ -125,6 +125,7 @@ impl<F: FileIO, D: Delta> StorageBackend for BfTreeStorage<F, D> {
         let group = self.engine.schema().group(id.as_bytes());
         let mut write = self.engine.write()?;
         if let Some(row) = self.covalue_row(&write, group, id.as_bytes())? {
+            write.finish(self.durability())?;
             return Ok(row.created.map(|(ordinal, _)| CoValueRowId(ordinal.0 + 1)));
         }
         let Some(header) = header else { return Ok(None) };
@@ -220,7 +221,7 @@ impl<F: FileIO, D: Delta> StorageBackend for BfTreeStorage<F, D> {
 
     fn stop_tracking_sync_state(&self, id: &CoValueId) -> Result<()> {
         if !self.engine.schema().small().unsynced.contains_key(id) {
-            return Ok(());
+            return self.engine.write()?.finish(self.durability());
         }
         self.commit(&[Entry::Untrack { id: id.as_bytes() }])
     }
