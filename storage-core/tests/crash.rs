@@ -170,7 +170,8 @@ fn a_full_disk_refuses_cleanly_keeps_everything_readable_and_goes_on_when_there_
 #[test]
 fn what_is_answered_as_stored_is_durable_even_if_an_earlier_call_stored_it() {
     let (bytes, key) = (message(1, 1, 0, 2), CoValueId::from("co_z1"));
-    let answers: [(&str, &dyn Fn(&Store)); 4] = [
+    type Answer<'a> = (&'a str, &'a dyn Fn(&Store));
+    let answers: [Answer<'_>; 4] = [
         ("store", &|storage| store(storage, &bytes)),
         ("upsert", &|storage| assert!(storage.upsert_covalue(&key, Some(b"{}")).unwrap().is_some())),
         ("untrack", &|storage| storage.stop_tracking_sync_state(&key).unwrap()),
