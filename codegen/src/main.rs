@@ -4,6 +4,7 @@
 //! `package-lock.json` asks for something else than what is there (`node.rs`).
 
 mod corpus;
+mod crash;
 mod doctor;
 mod node;
 mod process;
@@ -32,6 +33,8 @@ cargo xtask <task>
   bench [ARGS...]       build, then measure against cojson's SQLite storage
   bench-engine [ARGS...]  measure the engine alone against SQLite (Criterion)
   corpus                write the stores that later builds must open, once per format version
+  crash [--states N]    power cuts, failing calls, full disks and damage, at length
+        [--points N] [--damage N] [--seed S] [--only CASE]
   lint                  formatting and lints of Rust and TypeScript, changing nothing
   format                format Rust and TypeScript
 ";
@@ -66,6 +69,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "bench" => node::bench(rest).map(|()| true),
         "bench-engine" => bench_engine(rest).map(|()| true),
         "corpus" => corpus::write().map(|()| true),
+        "crash" => crash::crash(rest).map(|()| true),
         "lint" => suites::run(&suites::select(suites::LINTS)?),
         "format" => format().map(|()| true),
         "help" | "--help" | "-h" => {
