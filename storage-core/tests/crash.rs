@@ -18,7 +18,7 @@ use jazz_storage_core::store::rows::{CoValueId, PeerId, SyncStateUpdate};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 use workload::crashes::{Case, Crash, Crasher, losses};
-use workload::failures::{Calls, WAYS, calls, capacities, fail_once, fill};
+use workload::failures::{Calls, WAYS, Way, calls, capacities, fail_once, fill};
 use workload::script::{Store, Workload, open, options, workloads};
 use workload::{Random, contents, message, setting, store};
 
@@ -141,11 +141,12 @@ fn a_call_that_fails_is_a_typed_error_and_a_reopened_store_holds_what_was_acknow
         let workload: &Workload = workload;
         let (operations, queries) = calls(workload);
         let ways = WAYS.into_iter().flat_map(|way| {
-            let count = if way.0 == Calls::Operations { operations } else { queries };
+            let count = if way.calls == Calls::Operations { operations } else { queries };
             (0..count).map(move |at| (way, at))
         });
-        let point = |(way, at): ((Calls, _), u64)| -> Point<'_> {
-            let name = format!("{}/{:?}/{:?}/{at}", workload.name, way.0, way.1);
+        let point = |(way, at): (Way, u64)| -> Point<'_> {
+            let lasting = if way.lasting { "Lasting" } else { "" };
+            let name = format!("{}/{:?}/{lasting}{:?}/{at}", workload.name, way.calls, way.failure);
             (name, Box::new(move || fail_once(workload, way, at).map(|met| met.is_some())))
         };
         ways.map(point).collect()

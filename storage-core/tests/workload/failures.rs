@@ -19,13 +19,28 @@ pub enum Calls {
     Queries,
 }
 
+/// A way in which calls fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    pub calls: Calls,
+    pub failure: Failure,
+    /// Whether all later ones fail too, until the store was told twice.
+    pub lasting: bool,
+}
+
+const fn way(calls: Calls, failure: Failure, lasting: bool) -> Way {
+    Way { calls, failure, lasting }
+}
+
 /// All ways in which calls fail.
-pub const WAYS: [(Calls, Failure); 5] = [
-    (Calls::Operations, Failure::Device),
-    (Calls::Operations, Failure::HalfWritten),
-    (Calls::Operations, Failure::DiskFull),
-    (Calls::Queries, Failure::Device),
-    (Calls::Queries, Failure::ShortRead),
+pub const WAYS: [Way; 7] = [
+    way(Calls::Operations, Failure::Device, false),
+    way(Calls::Operations, Failure::HalfWritten, false),
+    way(Calls::Operations, Failure::DiskFull, false),
+    way(Calls::Operations, Failure::Device, true),
+    way(Calls::Operations, Failure::DiskFull, true),
+    way(Calls::Queries, Failure::Device, false),
+    way(Calls::Queries, Failure::ShortRead, false),
 ];
 
 /// How many calls a workload makes, the opening included.
@@ -39,8 +54,10 @@ pub fn calls(workload: &Workload) -> (u64, u64) {
 }
 
 /// The codes of errors that may come from a failure, besides the latch.
-fn expected(calls: Calls, failure: Failure) -> &'static [ErrorCode] {
-    match (calls, failure) {
+fn expected(way: Way) -> &'static [ErrorCode] {
+    match (way.calls, way.failure) {
+        // A file that cannot even be removed is no longer only a full disk.
+        (Calls::Operations, Failure::DiskFull) if way.lasting => &[ErrorCode::DiskFull, ErrorCode::Io],
         (Calls::Operations, Failure::DiskFull) => &[ErrorCode::DiskFull],
         // Bytes that are not there look like a file that was cut.
         (Calls::Queries, Failure::ShortRead) => &[ErrorCode::Corrupt, ErrorCode::Io],
@@ -72,23 +89,24 @@ fn check_reopened(io: FaultFileIO, workload: &Workload, allowed: &[usize], when:
     Ok(())
 }
 
-/// Runs a workload in which one call fails. Gives how the first step that met it failed, if one did.
-pub fn fail_once(
-    workload: &Workload,
-    (calls, failure): (Calls, Failure),
-    at: u64,
-) -> Result<Option<ErrorCode>, String> {
+/// Runs a workload in which a call fails. Gives how the first step that met it failed, if one did.
+pub fn fail_once(workload: &Workload, way: Way, at: u64) -> Result<Option<ErrorCode>, String> {
     let io = FaultFileIO::new();
-    match calls {
-        Calls::Operations => io.fail_after(at, failure),
-        Calls::Queries => io.fail_query_after(at, failure),
+    match way {
+        Way { calls: Calls::Queries, failure, .. } => io.fail_query_after(at, failure),
+        Way { lasting: false, failure, .. } => io.fail_after(at, failure),
+        Way { lasting: true, failure, .. } => io.fail_from(at, failure),
     }
-    let codes = expected(calls, failure);
+    let codes = expected(way);
     let mut met = None;
     let mut note = |e: &Error, when: &str| {
         let code = e.code();
         met.get_or_insert(code);
         check(codes.contains(&code) || code == ErrorCode::Latched, || format!("{when}: {code:?}: {e}"))
+    };
+    let reopen = |when: &str| {
+        io.heal();
+        open(io.clone(), &workload.options).map_err(|e| format!("opening {when}: {e}"))
     };
     let mut storage = match open(io.clone(), &workload.options) {
         Ok(storage) => Some(storage),
@@ -97,7 +115,7 @@ pub fn fail_once(
             for loss in [Loss::Nothing, Loss::Everything, Loss::Some(at)] {
                 check_reopened(io.restarted(loss), workload, &[0], "after an opening that failed")?;
             }
-            Some(open(io.clone(), &workload.options).map_err(|e| format!("opening once more: {e}"))?)
+            Some(reopen("once more")?)
         }
     };
     let (mut done, mut latched) = (0, false);
@@ -106,17 +124,25 @@ pub fn fail_once(
         if let Err(e) = make(step, &mut storage, &io, &workload.options) {
             note(&e, &format!("step {n}"))?;
             if storage.is_none() {
-                storage =
-                    Some(open(io.clone(), &workload.options).map_err(|e| format!("after step {n}: {e}"))?);
+                storage = Some(reopen("after a step that failed")?);
             }
-            let open = storage.as_ref().ok_or("the store is open")?;
-            check_contents(open, workload, &[n, n + 1], &format!("after the failure of step {n}"))?;
+            let still = storage.as_ref().ok_or("the store is open")?;
+            check_contents(still, workload, &[n, n + 1], &format!("after the failure of step {n}"))?;
+            if way.lasting {
+                // It fails again, or there was nothing left to do.
+                if let Err(e) = make(step, &mut storage, &io, &workload.options) {
+                    note(&e, &format!("step {n} while failures last"))?;
+                }
+                io.heal();
+                if storage.is_none() {
+                    storage = Some(reopen("after failures that lasted")?);
+                }
+            }
             match make(step, &mut storage, &io, &workload.options) {
                 Ok(()) => {
-                    let gone_on = calls == Calls::Queries || failure == Failure::DiskFull;
-                    check(gone_on || matches!(step, Step::Reopen), || {
-                        format!("step {n} was not refused after {e}")
-                    })?;
+                    let gone_on = way.calls == Calls::Queries || way.failure == Failure::DiskFull;
+                    let reopened = matches!(step, Step::Reopen);
+                    check(gone_on || reopened, || format!("step {n} was not refused after {e}"))?;
                 }
                 Err(again) if again.code() == ErrorCode::Latched => latched = true,
                 Err(again) => return Err(format!("step {n}, tried again: {again}")),
