@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
-use workload::script::{Step, Store, UPKEEP, open, options};
+use workload::script::{CHECKPOINT, Step, Store, open, options};
 use workload::{Random, covalue, lock_row, message, setting, small_state};
 
 /// Everything that a store says, and each CoValue as it is loaded.
@@ -103,7 +103,7 @@ fn records(bytes: &[u8], segment: SegmentId) -> Vec<(usize, usize, RecordHeader)
 /// A store with several runs and packs, small state, and records in the active segment of which only the last is not
 /// known to be durable.
 fn script() -> Vec<Step> {
-    let checkpoint = Step::Upkeep(*UPKEEP.iter().find(|(name, _)| *name == "checkpoint").unwrap());
+    let checkpoint = Step::Upkeep(CHECKPOINT);
     let mut steps = Vec::new();
     for n in 0..60 {
         steps.push(match n % 10 {

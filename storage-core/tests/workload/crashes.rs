@@ -137,7 +137,7 @@ pub fn make(
             Ok(())
         }
         (_, None) => panic!("the store is not open"),
-        (Step::Upkeep((_, upkeep)), Some(storage)) => upkeep(storage),
+        (Step::Upkeep(upkeep), Some(storage)) => (upkeep.run)(storage),
         (step, Some(storage)) => step.apply(storage),
     }
 }

@@ -37,19 +37,21 @@ pub fn options(durability: Durability, checkpoint_rows: u64, fanout: usize) -> S
 }
 
 /// Something done to a store that changes nothing it says.
-pub type Upkeep = (&'static str, fn(&Store) -> Result<()>);
+#[derive(Debug, Clone, Copy)]
+pub struct Upkeep {
+    pub name: &'static str,
+    /// Whether everything before it is durable when it returns, at any level.
+    pub flushes: bool,
+    pub run: fn(&Store) -> Result<()>,
+}
 
-/// What a step can do to a store that makes everything before it durable and changes nothing that it says. A workload
-/// for each entry does it every few steps.
-pub const UPKEEP: &[Upkeep] = &[
-    ("flush", |store| store.flush()),
-    ("checkpoint", |store| store.checkpoint()),
-    ("settle", |store| store.flush().and_then(|()| store.settle())),
-    ("compact", |store| store.compact()),
-];
+const FLUSH: Upkeep = Upkeep { name: "flush", flushes: true, run: |store| store.flush() };
+pub const CHECKPOINT: Upkeep = Upkeep { name: "checkpoint", flushes: true, run: |store| store.checkpoint() };
+const SETTLE: Upkeep = Upkeep { name: "settle", flushes: false, run: |store| store.settle() };
+const COMPACT: Upkeep = Upkeep { name: "compact", flushes: true, run: |store| store.compact() };
 
-const FLUSH: Upkeep = UPKEEP[0];
-const CHECKPOINT: Upkeep = UPKEEP[1];
+/// What can be done to a store beside storing. A workload for each entry does it every few steps.
+pub const UPKEEP: &[Upkeep] = &[FLUSH, CHECKPOINT, SETTLE, COMPACT];
 
 /// One step.
 #[derive(Debug, Clone)]
@@ -75,7 +77,7 @@ pub enum Step {
 impl Step {
     /// Whether all steps up to this one are durable when it returns, at any level.
     pub fn is_flush(&self) -> bool {
-        matches!(self, Self::Reopen | Self::Upkeep(_))
+        matches!(self, Self::Reopen | Self::Upkeep(Upkeep { flushes: true, .. }))
     }
 
     /// Does what can be done to any store; [`Step::Reopen`] and [`Step::Upkeep`] are the caller's.
@@ -222,8 +224,9 @@ pub fn workloads() -> Vec<Workload> {
         add("small", 16, 2, flushed(small_things()));
         add("reopen", 20, 2, every(5, &Step::Reopen, stores(25)));
         for upkeep in UPKEEP {
-            let rows = if upkeep.0 == "settle" { 6 } else { 1_000_000 };
-            add(&format!("every-{}", upkeep.0), rows, 2, every(4, &Step::Upkeep(*upkeep), erasures()));
+            let rows = if upkeep.name == "settle" { 6 } else { 1_000_000 };
+            let script = every(4, &Step::Upkeep(*upkeep), erasures());
+            add(&format!("every-{}", upkeep.name), rows, 2, script);
         }
     }
     all
