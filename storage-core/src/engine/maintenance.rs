@@ -493,12 +493,17 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         let log = self.log();
         let dirty = log.end > log.marked;
         drop(log);
-        if dirty {
-            let frozen = self.freeze(&mut m).map(|()| Step::More);
-            self.judge(&mut m, frozen, true)?;
-            self.flush_frozen(&mut m)?;
+        if dirty { self.flush_delta(&mut m) } else { Ok(()) }
+    }
+
+    /// Freezes the delta and writes it out.
+    fn flush_delta(&self, m: &mut Maintenance<F, D>) -> Result<()> {
+        while self.index().frozen.is_none() {
+            // What failed for want of room is tried again with the reserve.
+            let outcome = self.freeze(m).map(|()| Step::More);
+            self.judge(m, outcome, true)?;
         }
-        Ok(())
+        self.flush_frozen(m)
     }
 
     fn flush_frozen(&self, m: &mut Maintenance<F, D>) -> Result<()> {
@@ -537,8 +542,15 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             if m.compacting.is_none() && m.merge.is_none() {
                 return m.stalled().map_or(Ok(()), |e| Err(e.clone()));
             }
-            if self.step(&mut m, STEP_WORK)? == Step::Paused {
-                m.pause = 0;
+            match self.step(&mut m, STEP_WORK)? {
+                Step::More => {}
+                Step::Paused => m.pause = 0,
+                // Nothing more will be done: the store was closed or latched, or damage was met.
+                Step::Idle => {
+                    m.compacting = None;
+                    self.latch.check()?;
+                    return m.stalled().map_or(Ok(()), |e| Err(e.clone()));
+                }
             }
         }
     }
@@ -564,9 +576,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         self.syncer.flush()?;
         self.flush_frozen(m)?;
         if dirty {
-            let frozen = self.freeze(m).map(|()| Step::More);
-            self.judge(m, frozen, true)?;
-            self.flush_frozen(m)?;
+            self.flush_delta(m)?;
         }
         self.remove_retired(m);
         Ok(())
