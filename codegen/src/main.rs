@@ -28,13 +28,12 @@ cargo xtask <task>
   test [--list]         run every suite, or list them
        [--only NAME]    run one suite and what it needs (may be given several times)
   demo [ARGS...]        build, then run the Node demo
-  soak kill [--rounds N] [--seed N]
-                        build, then kill processes that store, and look at what they leave
   bench [ARGS...]       build, then measure against cojson's SQLite storage
   bench-engine [ARGS...]  measure the engine alone against SQLite (Criterion)
   corpus                write the stores that later builds must open, once per format version
   crash [--states N]    power cuts, failing calls, full disks and damage, at length
         [--points N] [--damage N] [--seed S] [--only CASE]
+  soak [NAME] [ARGS...]  long runs: stalls, space, memory, openings, strict (soak --help names them)
   lint                  formatting and lints of Rust and TypeScript, changing nothing
   format                format Rust and TypeScript
 ";
@@ -65,11 +64,11 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "package" => node::build_package().map(|()| true),
         "test" => test(rest),
         "demo" => node::demo(rest).map(|()| true),
-        "soak" => soak::run(rest).map(|()| true),
         "bench" => node::bench(rest).map(|()| true),
         "bench-engine" => bench_engine(rest).map(|()| true),
         "corpus" => corpus::write().map(|()| true),
         "crash" => crash::crash(rest).map(|()| true),
+        "soak" => soak::run(rest).map(|()| true),
         "lint" => suites::run(&suites::select(suites::LINTS)?),
         "format" => format().map(|()| true),
         "help" | "--help" | "-h" => {

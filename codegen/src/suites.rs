@@ -9,6 +9,7 @@ use crate::node;
 use crate::process::{Outcome, cargo};
 use crate::snippets;
 use crate::syscalls;
+use crate::soak;
 
 struct Suite {
     name: &'static str,
@@ -87,6 +88,12 @@ const SUITES: &[Suite] = &[
                 "warnings",
             ])
         },
+    },
+    Suite {
+        name: "soak",
+        proves: "the long runs keep every content and every bound, in a tiny size",
+        needs: &["engine-bench"],
+        run: soak::check,
     },
     Suite {
         name: "addon",

@@ -4,8 +4,11 @@
 //! Both sides begin and end at the same point: a message arrives in the form in which the store takes it (the binding's
 //! bytes, the text of SQLite's rows), and a loaded CoValue is complete in memory, undecoded. So the cost of JavaScript's
 //! conversions is on neither side; `benches/js` measures with it.
+//!
+//! [`soak`] is another thing: long runs that measure space, memory and stalls, and check what they stored.
 
 pub mod native;
+pub mod soak;
 pub mod sqlite;
 pub mod trace;
 pub mod verify;

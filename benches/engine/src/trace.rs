@@ -78,11 +78,12 @@ pub fn bulk(messages: usize, transactions: usize, values: usize) -> Trace {
     writer.trace(format!("{transactions}-transaction messages"))
 }
 
-/// A generator of the splitmix kind.
-struct Random(u64);
+/// A generator of the splitmix kind, begun with a seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -90,16 +91,25 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next() % end).unwrap_or(0)
     }
 
-    /// `len` characters of those that ids, signatures and ciphertexts consist of.
-    fn text(&mut self, prefix: &str, len: usize) -> String {
+    /// `prefix`, then `len` characters of those that ids, signatures and ciphertexts consist of.
+    pub(crate) fn text(&mut self, prefix: &str, len: usize) -> String {
         const ALPHABET: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
-        let mut text = prefix.to_owned();
-        text.extend((0..len).map(|_| char::from(ALPHABET[self.below(ALPHABET.len()) % ALPHABET.len()])));
+        /// Characters made of one number, at 6 bits each.
+        const AT_ONCE: usize = 10;
+        let mut text = String::with_capacity(prefix.len() + len);
+        text.push_str(prefix);
+        for done in (0..len).step_by(AT_ONCE) {
+            let mut bits = self.next();
+            for _ in done..len.min(done + AT_ONCE) {
+                text.push(char::from(ALPHABET[(bits & 63) as usize]));
+                bits >>= 6;
+            }
+        }
         text
     }
 }
