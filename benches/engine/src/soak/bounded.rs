@@ -31,7 +31,8 @@ fn settings(options: &Options) -> Settings {
     }
 }
 
-/// The most memory beyond that of an idle process: the cache, and what all the rest is allowed.
+/// The most memory beyond that of an idle process: the cache, and what all the rest is allowed, which is two deltas in
+/// memory (one that is being written out, one that takes what comes), buffers, and the few megabytes of this program.
 fn limit(options: &Options) -> f64 {
     const REST: u64 = 64 * MIB;
     (settings(options).cache.unwrap_or(0) + REST) as f64

@@ -184,3 +184,47 @@ fn default_directory() -> PathBuf {
     let temporary = std::env::temp_dir();
     if probe::is_in_memory(&temporary) { Path::new(".").to_path_buf() } else { temporary }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_bound_is_reported_and_a_kept_one_is_not() {
+        let mut log = Vec::new();
+        let options = Options::default();
+        let mut run = Run {
+            options: &options,
+            arguments: &[],
+            scenario: "test",
+            scratch: PathBuf::new(),
+            log: &mut log,
+            broken: Vec::new(),
+        };
+        let mut figures = Figures::default();
+        figures.count("five", 5.0);
+        figures.bytes("unknown", None);
+        run.at_most(&figures, "five", 5.0, Unit::Count).unwrap();
+        run.at_least(&figures, "five", 5.0, Unit::Count).unwrap();
+        run.at_most(&figures, "unknown", 1.0, Unit::Bytes).unwrap();
+        assert!(run.broken.is_empty());
+        run.at_most(&figures, "five", 4.9, Unit::Count).unwrap();
+        run.at_least(&figures, "five", 5.1, Unit::Count).unwrap();
+        assert_eq!(run.broken.len(), 2);
+        assert!(run.at_least(&figures, "unknown", 1.0, Unit::Bytes).is_err());
+        assert!(run.at_most(&figures, "nothing", 1.0, Unit::Count).is_err());
+    }
+
+    #[test]
+    fn scenarios_and_their_phases_have_names_of_their_own() {
+        for (position, scenario) in SCENARIOS.iter().enumerate() {
+            let first = SCENARIOS.iter().position(|other| other.name == scenario.name);
+            assert_eq!(first, Some(position));
+            assert_eq!(find(scenario.name).unwrap().about, scenario.about);
+            for (place, (name, _)) in scenario.phases.iter().enumerate() {
+                assert_eq!(scenario.phases.iter().position(|(other, _)| other == name), Some(place));
+            }
+        }
+        assert!(find("nothing").is_err());
+    }
+}

@@ -104,7 +104,11 @@ impl Run<'_> {
         const SYNCS: &str = "fsync,fdatasync,sync_file_range,msync";
         let summary: PathBuf = self.scratch.join("strace.txt");
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-c", "-o"]).arg(&summary).args(["-e", &format!("trace={SYNCS}")]);
+        // Stopping at other system calls too would slow the threads down so much that fewer share a sync.
+        strace
+            .args(["-f", "--seccomp-bpf", "-c", "-o"])
+            .arg(&summary)
+            .args(["-e", &format!("trace={SYNCS}")]);
         strace.arg(std::env::current_exe()?);
         let mut command = self.call(strace, phase, store);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

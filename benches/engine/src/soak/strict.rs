@@ -78,12 +78,12 @@ fn load(options: &Options, thread: u64, messages: u64) -> Load {
 }
 
 fn alone(options: &Options) -> Vec<Load> {
-    vec![load(options, 0, options.or(options.messages, 2_000, 200))]
+    vec![load(options, 0, options.or(options.messages, 2_000, 100))]
 }
 
 fn many(options: &Options) -> Vec<Load> {
-    let threads = options.or(options.in_flight, 64, 16);
-    let messages = options.or(options.messages, 2_000, 200);
+    let threads = options.or(options.in_flight, 64, 32);
+    let messages = options.or(options.messages, 2_000, 100);
     // As many messages as alone for every eight threads, so that it takes a while.
     (0..threads).map(|thread| load(options, thread, messages.div_ceil(8))).collect()
 }
