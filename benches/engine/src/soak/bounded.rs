@@ -24,11 +24,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 const MIB: u64 = 1 << 20;
 
 fn settings(options: &Options) -> Settings {
-    Settings {
-        cache: Some(options.or(options.cache, 16 * MIB, MIB)),
-        segment: options.segment,
-        ..Settings::default()
-    }
+    Settings { cache: Some(options.or(options.cache, 16 * MIB, MIB)), ..Settings::of(options) }
 }
 
 /// The most memory beyond that of an idle process: the cache, and what all the rest is allowed, which is two deltas in

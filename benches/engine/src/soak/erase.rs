@@ -19,10 +19,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
     phases: &[("store", fill), ("erase", erase), ("load", load)],
 };
 
-fn settings(options: &Options) -> Settings {
-    Settings { cache: options.cache, segment: options.segment, ..Settings::default() }
-}
-
 fn dataset(options: &Options) -> (Values, u32) {
     let size = options.or(options.size, 512 << 20, 24 << 20);
     let values = Values::new(options.seed(), Shape::Mixture { largest: size / 16 });
@@ -51,7 +47,7 @@ fn run(run: &mut Run) -> Result<()> {
 
 fn fill(phase: &Phase) -> Result<Figures> {
     let (values, count) = dataset(phase.options);
-    let storage = open(phase.store, settings(phase.options))?;
+    let storage = open(phase.store, Settings::of(phase.options))?;
     let (mut content, mut staying) = (0, 0);
     for step in Interleaved::new(&values, count) {
         let message = values.message(step);
@@ -77,7 +73,7 @@ fn fill(phase: &Phase) -> Result<Figures> {
 
 fn erase(phase: &Phase) -> Result<Figures> {
     let (values, count) = dataset(phase.options);
-    let storage = open(phase.store, settings(phase.options))?;
+    let storage = open(phase.store, Settings::of(phase.options))?;
     let begun = Instant::now();
     let mut erased = 0;
     for value in (0..count).filter(|&value| is_erased(value)) {
@@ -99,7 +95,7 @@ fn erase(phase: &Phase) -> Result<Figures> {
 
 fn load(phase: &Phase) -> Result<Figures> {
     let (values, count) = dataset(phase.options);
-    let storage = open(phase.store, settings(phase.options))?;
+    let storage = open(phase.store, Settings::of(phase.options))?;
     let mut bytes = 0;
     for value in 0..count {
         if is_erased(value) {

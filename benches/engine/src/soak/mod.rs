@@ -43,8 +43,10 @@ struct Scenario {
 /// What a phase does and finds.
 type Part = fn(&Phase) -> Result<Figures>;
 
+/// In the order in which they run: the one that measures syncs first, as what the others leave to be written back makes
+/// them slow.
 const SCENARIOS: &[Scenario] =
-    &[writes::SCENARIO, open::SCENARIO, bounded::SCENARIO, erase::SCENARIO, strict::SCENARIO];
+    &[strict::SCENARIO, writes::SCENARIO, open::SCENARIO, bounded::SCENARIO, erase::SCENARIO];
 
 /// A scenario under way.
 struct Run<'a> {

@@ -25,10 +25,6 @@ const REPLAYS: usize = 5;
 /// How often the size of the delta is looked at.
 const EVERY: u32 = 16;
 
-fn settings(options: &Options) -> Settings {
-    Settings { cache: options.cache, segment: options.segment, ..Settings::default() }
-}
-
 fn rows(options: &Options) -> u64 {
     options.or(options.rows, 1_000_000, 70_000)
 }
@@ -77,7 +73,7 @@ fn values(phase: &Phase) -> Values {
 
 fn fill(phase: &Phase) -> Result<Figures> {
     let values = values(phase);
-    let storage = open(phase.store, settings(phase.options))?;
+    let storage = open(phase.store, Settings::of(phase.options))?;
     let count = u32::try_from(rows(phase.options).div_ceil(2))?;
     for value in 0..count {
         add(&storage, &values, value)?;
@@ -98,7 +94,7 @@ fn clean(phase: &Phase) -> Result<Figures> {
     let (mut times, mut replayed) = (Vec::new(), 0.0_f64);
     for _ in 0..OPENINGS {
         let begun = Instant::now();
-        let storage = open(phase.store, settings(phase.options))?;
+        let storage = open(phase.store, Settings::of(phase.options))?;
         times.push(begun.elapsed().as_secs_f64());
         replayed = replayed.max(storage.stats()?.replayed_records);
         storage.close()?;
@@ -114,7 +110,7 @@ fn clean(phase: &Phase) -> Result<Figures> {
 /// Stores until the delta is about as large as it gets, which is first found out by letting it get there.
 fn tail(phase: &Phase) -> Result<Figures> {
     let values = values(phase);
-    let storage = open(phase.store, settings(phase.options))?;
+    let storage = open(phase.store, Settings::of(phase.options))?;
     let mut value = storage.covalue_count()? as u32;
     let mut grow = |until: &dyn Fn(f64, f64) -> bool| -> Result<f64> {
         let mut before = storage.stats()?.delta_rows;
@@ -145,7 +141,7 @@ fn tail(phase: &Phase) -> Result<Figures> {
 
 fn replay(phase: &Phase) -> Result<Figures> {
     let begun = Instant::now();
-    let storage = open(phase.store, settings(phase.options))?;
+    let storage = open(phase.store, Settings::of(phase.options))?;
     let time = begun.elapsed().as_secs_f64();
     let stats = storage.stats()?;
     let mut figures = Figures::default();
@@ -159,7 +155,7 @@ fn replay(phase: &Phase) -> Result<Figures> {
 
 fn load(phase: &Phase) -> Result<Figures> {
     let values = values(phase);
-    let storage = open(phase.store, settings(phase.options))?;
+    let storage = open(phase.store, Settings::of(phase.options))?;
     let count = storage.covalue_count()? as u32;
     for value in 0..count {
         check(&storage, &values, value, 1)?;

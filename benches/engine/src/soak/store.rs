@@ -7,6 +7,7 @@ use jazz_storage_core::format::tx::split;
 use jazz_storage_core::format::wire::{OwnedPiece, decode_loaded, decode_piece};
 
 use super::data::Values;
+use super::options::Options;
 use crate::native::Native;
 use crate::{Result, Store};
 
@@ -16,6 +17,13 @@ pub(super) struct Settings {
     pub(super) strict: bool,
     pub(super) cache: Option<u64>,
     pub(super) segment: Option<u64>,
+}
+
+impl Settings {
+    /// Those of the command line.
+    pub(super) fn of(options: &Options) -> Self {
+        Self { strict: false, cache: options.cache, segment: options.segment }
+    }
 }
 
 /// Opens the store in a directory. The one place where options become the engine's.

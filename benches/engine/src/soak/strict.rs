@@ -196,7 +196,7 @@ fn figures(messages: usize, time: Duration) -> Figures {
 }
 
 fn native(phase: &Phase, loads: &[Load]) -> Result<Figures> {
-    let settings = Settings { strict: true, cache: phase.options.cache, segment: phase.options.segment };
+    let settings = Settings { strict: true, ..Settings::of(phase.options) };
     let lists = loads.iter().map(Load::prepared::<Native>).collect::<Result<Vec<_>>>()?;
     let messages = lists.iter().map(Vec::len).sum();
     let storage = open(phase.store, settings)?;

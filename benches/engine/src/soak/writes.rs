@@ -25,10 +25,6 @@ const PEAK_OVER_LIVE: f64 = 4.0;
 const CLOSED_OVER_LIVE: f64 = 2.0;
 const AMPLIFICATION: f64 = 4.0;
 
-fn settings(options: &Options) -> Settings {
-    Settings { cache: options.cache, segment: options.segment, ..Settings::default() }
-}
-
 fn messages(options: &Options) -> u64 {
     options.or(options.messages, 1_000_000, 40_000)
 }
@@ -48,7 +44,7 @@ fn run(run: &mut Run) -> Result<()> {
 fn fill(phase: &Phase) -> Result<Figures> {
     let messages = messages(phase.options);
     let values = Values::new(phase.options.seed(), Shape::Small);
-    let storage = open(phase.store, settings(phase.options))?;
+    let storage = open(phase.store, Settings::of(phase.options))?;
     let watch = DiskWatch::start(phase.store);
     let mut calls = Histogram::new();
     let (mut given, mut content) = (0, 0);
@@ -108,7 +104,7 @@ fn fill(phase: &Phase) -> Result<Figures> {
 fn load(phase: &Phase) -> Result<Figures> {
     let values = Values::new(phase.options.seed(), Shape::Small);
     let counters = Edits::new(phase.options.seed(), messages(phase.options)).counters();
-    let storage = open(phase.store, settings(phase.options))?;
+    let storage = open(phase.store, Settings::of(phase.options))?;
     if storage.covalue_count()? != counters.len() as f64 {
         return Err(
             format!("{} CoValues are stored, not {}", storage.covalue_count()?, counters.len()).into()
