@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use crate::node;
 use crate::process::{Outcome, cargo};
 use crate::snippets;
-use crate::syscalls;
 use crate::soak;
+use crate::syscalls;
 
 struct Suite {
     name: &'static str,

@@ -7,6 +7,7 @@ use super::manifest;
 use super::merge::LayerScan;
 use super::part::Windows;
 use super::run::RunFile;
+use super::salvage::note;
 use super::segment::{RecordBytes, Scanner, Segment, describe};
 use super::state::Core;
 use super::{Engine, Schema};
@@ -166,17 +167,10 @@ impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
 
     /// Damage goes to the report, other failures are the caller's.
     fn note(&mut self, error: Error, covalues: Vec<Vec<u8>>) -> Result<()> {
-        let Error::Corrupt { path, offset, detail, .. } = error else { return Err(error) };
-        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let known = |damage: &Damage| damage.file == file && damage.offset == offset;
-        match self.report.damage.iter_mut().find(|damage| known(damage)) {
-            Some(damage) => {
-                let new = covalues.into_iter().filter(|id| !damage.covalues.contains(id)).collect::<Vec<_>>();
-                damage.covalues.extend(new);
-            }
-            None => self.report.damage.push(Damage { file, offset, detail, covalues }),
+        if covalues.is_empty() {
+            return note(&mut self.report.damage, &error, None);
         }
-        Ok(())
+        covalues.iter().try_for_each(|id| note(&mut self.report.damage, &error, Some(id)))
     }
 
     fn slots(&mut self) -> Result<()> {
@@ -186,9 +180,8 @@ impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
         drop(maintenance);
         for (slot, read) in slots {
             if let Some(Err(_)) = read? {
-                let detail = "the manifest does not have its checksum; the other one serves".to_owned();
-                let damage = Damage { file: (*slot).to_owned(), offset: 0, detail, covalues: Vec::new() };
-                self.report.damage.push(damage);
+                let error = Error::corrupt(self.core.io.path().join(slot), 0, manifest::DAMAGED_SLOT);
+                self.note(error, Vec::new())?;
             }
         }
         Ok(())

@@ -346,7 +346,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             below.filter(|id| !m.stuck.contains(id)).collect()
         };
         let all = |first, inputs, part| {
-            Some((Target::Layers { first, inputs }, Rewriting { keep_all: false, packs: below(part) }))
+            Some((Target::Layers { first, inputs }, Rewriting { packs: below(part), ..Rewriting::default() }))
         };
         if m.manifest.merge.is_some() {
             let part = if m.compacting.is_some() { COMPACT_BELOW } else { MERGE_BELOW };
@@ -368,7 +368,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 Some((layer, part.run))
             });
             if let Some((layer, run)) = part {
-                return Some((Target::Part { layer, run }, Rewriting { keep_all: false, packs }));
+                return Some((Target::Part { layer, run }, Rewriting { packs, ..Rewriting::default() }));
             }
             m.compacting = None;
         }
@@ -416,7 +416,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             Some((layer, part.run))
         });
         let (layer, run) = named?;
-        let rewriting = Rewriting { keep_all: false, packs: BTreeSet::from([*worst]) };
+        let rewriting = Rewriting { packs: BTreeSet::from([*worst]), ..Rewriting::default() };
         Some((Target::Part { layer, run }, rewriting))
     }
 

@@ -5,6 +5,9 @@ use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::manifest::{BadManifest, Manifest, SLOTS};
 use crate::format::{FORMAT_VERSION, Generation};
 
+/// What is wrong with a slot that is not valid while the other one is.
+pub const DAMAGED_SLOT: &str = "the manifest does not have its checksum; the other one serves";
+
 /// What the two slots hold.
 pub enum Found {
     /// The newest valid manifest.

@@ -60,8 +60,10 @@ impl Numbers {
 pub struct Rewriting {
     /// Leave all records where they are, log segments included: only rows are written.
     pub keep_all: bool,
-    /// Packs that shall have nothing of this part any more.
+    /// Files that shall have nothing of this part any more.
     pub packs: BTreeSet<SegmentId>,
+    /// Leave all records of other files where they are.
+    pub keep_others: bool,
 }
 
 /// A durable part, as the manifest names it and as it is read.
@@ -336,13 +338,17 @@ impl<F: FileIO> Packer for PartWriter<F> {
     }
 
     fn moves(&self) -> bool {
-        !self.rewriting.keep_all
+        !self.rewriting.keep_all && !self.rewriting.keep_others
     }
 
     fn fate(&self, location: Location) -> Fate {
         if self.rewriting.keep_all {
             Fate::Stays
-        } else if !location.segment.is_pack() || self.rewriting.packs.contains(&location.segment) {
+        } else if self.rewriting.packs.contains(&location.segment) {
+            Fate::Goes
+        } else if self.rewriting.keep_others {
+            Fate::Stays
+        } else if !location.segment.is_pack() {
             Fate::Goes
         } else if location.len >= LARGE_RECORD {
             Fate::Stays

@@ -5,7 +5,8 @@
 //! 2. The log is replayed from the replay position on, past what is damaged in it.
 //! 3. All rows are compared with the log, and what cannot be kept is taken out: sessions end at their last good
 //!    signature. This is done twice: once to learn which CoValues there are, as their places in the order of creation
-//!    must be without gaps, and once to write the rows as one new layer. No good record is moved.
+//!    must be without gaps, and once to write the rows as one new layer. What can be kept of a damaged file is moved to a
+//!    new one; all other records stay where they are.
 //! 4. Damaged records are copied to a file of their own; the log goes on in a new segment; the manifest is published.
 //!
 //! Nothing the store had is changed before the manifest is published, so an interrupted repair is begun anew.
@@ -21,13 +22,14 @@ use super::part::{Numbers, PartWriter, Rewriting, Windows};
 use super::run::RunFile;
 use super::salvage::{Aside, Rebuilt, files_in, note};
 use super::segment::{Scanner, Segment, describe};
-use super::{Applied, Engine, EngineOptions, IndexWriter, MakeSchema, Packer, Schema};
+use super::{Applied, Engine, EngineOptions, IndexWriter, MakeSchema, Schema};
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO};
 use crate::format::manifest::{FIRST_GROUP, LAST_GROUP, LayerEntry, Manifest, PartEntry, SLOTS};
 use crate::format::record::{self, BadRecord, RecordKind, SEGMENT_HEADER, SegmentHeader};
 use crate::format::row::{Group, Key};
 use crate::format::{Lsn, Ordinal, RunId, SegmentId};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rows of a part that repair writes.
@@ -65,6 +67,8 @@ struct Repair<'p, F: FileIO, S: Schema, D: Delta> {
     layers: Arc<Layers<F>>,
     /// Parts whose run is damaged, with the place of their layer.
     bad: Vec<(usize, PartEntry)>,
+    /// Segments and packs in which something is damaged.
+    damaged: BTreeSet<SegmentId>,
     delta: D,
     next_lsn: Lsn,
     next_segment: SegmentId,
@@ -137,7 +141,15 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         let found = manifest::load(&*io)?;
         let lost = !matches!(found, Found::Valid(_));
         let manifest = match found {
-            Found::Valid(manifest) => manifest,
+            Found::Valid(manifest) => {
+                for slot in SLOTS {
+                    if matches!(manifest::read(&*io, slot)?, Some(Err(_))) {
+                        let error = Error::corrupt(io.path().join(slot), 0, manifest::DAMAGED_SLOT);
+                        note(&mut report.damage, &error, None)?;
+                    }
+                }
+                manifest
+            }
             Found::Nothing | Found::Damaged(_) => {
                 let files = files_in(&io)?;
                 let error = Error::corrupt(io.path().join(SLOTS[0]), 0, "there is no valid manifest");
@@ -149,6 +161,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             schema: make_schema(manifest.hash_key),
             layers: Arc::new(Layers::new(Arc::new(read_cache(options.cache_bytes)))),
             bad: Vec::new(),
+            damaged: BTreeSet::new(),
             delta: D::create()?,
             next_lsn: manifest.replay_lsn,
             next_segment: manifest.replay_from,
@@ -161,6 +174,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             manifest,
         };
         repair.open_parts(lost)?;
+        repair.scan_files()?;
         repair.replay()?;
         if lost {
             // What the log says of the index is in the part that is rebuilt.
@@ -221,6 +235,52 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
         Ok(())
     }
 
+    /// Looks for damage in all files that parts name, also in what is not needed any more.
+    fn scan_files(&mut self) -> Result<()> {
+        let files: Vec<Arc<Segment<F>>> = self.layers.segments.values().map(Arc::clone).collect();
+        for segment in files {
+            match self.scan_file(&segment) {
+                Err(e @ Error::Corrupt { .. }) => {
+                    self.damaged.insert(segment.id());
+                    self.note(&e)?;
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_file(&mut self, segment: &Arc<Segment<F>>) -> Result<()> {
+        self.check_header(segment)?;
+        let mut scanner = Scanner::new(segment, u64::from(SEGMENT_HEADER))?;
+        while scanner.offset() < scanner.file_len() {
+            let offset = scanner.offset();
+            let Some(bad) = scanner.advance()?.err() else { continue };
+            let more = scanner.resync()?;
+            // A log segment may end in zeros that were never written to.
+            if more || segment.id().is_pack() || bad != BadRecord::Blank {
+                self.damaged(segment, offset, scanner.offset() - offset, describe(bad))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_header(&mut self, segment: &Arc<Segment<F>>) -> Result<()> {
+        let header = SegmentHeader::decode(&segment.start()?);
+        if header.is_ok_and(|h| h.id == segment.id() && h.store == self.manifest.store) {
+            return Ok(());
+        }
+        self.damaged.insert(segment.id());
+        self.note(&segment.corrupt(0, "the segment's header is damaged"))
+    }
+
+    /// Notes damage and copies it.
+    fn damaged(&mut self, segment: &Segment<F>, offset: u64, len: u64, detail: &str) -> Result<()> {
+        self.damaged.insert(segment.id());
+        self.note(&segment.corrupt(offset, detail))?;
+        self.aside.add(&*self.io, segment, offset, len)
+    }
+
     /// Replays the log, past what is damaged in it.
     fn replay(&mut self) -> Result<()> {
         let mut ids: Vec<SegmentId> =
@@ -242,13 +302,11 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
     }
 
     fn replay_segment(&mut self, segment: &Arc<Segment<F>>, active: bool) -> Result<()> {
-        let header = segment.read_up_to(0, SEGMENT_HEADER as usize)?;
-        match SegmentHeader::decode(&header) {
+        match SegmentHeader::decode(&segment.start()?) {
             Ok(header) if header.store != self.manifest.store => {
                 return self.note(&segment.corrupt(0, "the segment belongs to another store"));
             }
-            Ok(_) => {}
-            Err(_) => self.note(&segment.corrupt(0, "the segment's header is damaged"))?,
+            _ => self.check_header(segment)?,
         }
         let mut scanner = Scanner::new(segment, u64::from(SEGMENT_HEADER))?;
         let (mut rows, mut created) = (0, Vec::new());
@@ -273,8 +331,7 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
             let more = scanner.resync()?;
             // The log ends in a write that was torn, or in zeros; anything else is damage.
             if more || !(active || bad == BadRecord::Blank) {
-                self.note(&segment.corrupt(offset, describe(bad)))?;
-                self.aside.add(&*self.io, segment, offset, scanner.offset() - offset)?;
+                self.damaged(segment, offset, scanner.offset() - offset, describe(bad))?;
             }
         }
         Ok(())
@@ -299,8 +356,7 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
         for source in groups.sources {
             let Source::Rebuilt(rebuilt) = source else { continue };
             for (segment, offset, len, detail) in rebuilt.damage {
-                self.note(&segment.corrupt(offset, detail))?;
-                self.aside.add(&*self.io, &segment, offset, len)?;
+                self.damaged(&segment, offset, len, detail)?;
             }
         }
         Ok(())
@@ -369,6 +425,7 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
             let segment = Arc::clone(self.layers.segment(location.segment)?);
             let error = segment.corrupt(u64::from(location.offset), fault.detail.clone());
             note(&mut self.report.damage, &error, checked.id.as_deref())?;
+            self.damaged.insert(location.segment);
             self.aside.add(&*self.io, &segment, u64::from(location.offset), u64::from(location.len))?;
         }
         if checked.created.is_none() && (!checked.faults.is_empty() || !checked.lost.is_empty()) {
@@ -409,15 +466,15 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
             let mut into = match writer.take() {
                 Some(writer) => writer,
                 None => {
-                    let rewriting = Rewriting { keep_all: true, ..Rewriting::default() };
+                    let packs = self.damaged.clone();
+                    let rewriting = Rewriting { keep_others: true, packs, ..Rewriting::default() };
                     let buffer = self.options.buffer_bytes;
                     PartWriter::create(&self.io, &self.layers, identity, numbers, rewriting, buffer)?
                 }
             };
-            for location in self.schema.locations(std::slice::from_ref(&out)) {
-                into.keep(location);
-            }
-            into.push_all(&out)?;
+            let mut rows = Vec::new();
+            self.schema.pack(&[out], true, &mut into, &mut rows)?;
+            into.push_all(&rows)?;
             writer = Some(into);
             if numbers.next().0.0.is_multiple_of(256) {
                 self.advance(0)?;

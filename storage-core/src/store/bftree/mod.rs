@@ -15,6 +15,7 @@ mod transaction;
 
 use crate::engine::check::{OnProgress, Verified};
 use crate::engine::delta::{BfTreeDelta, Delta};
+use crate::engine::repair::Repaired;
 use crate::engine::{Durability, Engine, EngineOptions, EngineStats};
 use crate::error::Result;
 use crate::file::FileIO;
@@ -87,6 +88,17 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// [`crate::Error::Cancelled`] if `on_progress` gives false, and failures to read. Damage is in the report.
     pub fn verify(&self, on_progress: OnProgress<'_>) -> Result<Verified> {
         self.engine.verify(on_progress)
+    }
+
+    /// Makes a store that opens, and holds all that can be kept, of one that is damaged: indexes are made anew, damaged
+    /// records are set aside in a file, and sessions end at their last good signature, so that a node can fetch the rest
+    /// again. The report says what is missing. Nobody may have the store open.
+    ///
+    /// # Errors
+    /// [`crate::Error::Locked`], [`crate::Error::NewerFormat`], [`crate::Error::Cancelled`] if `on_progress` gives false,
+    /// [`crate::Error::Corrupt`] if nothing is there that could be repaired, and failures to read or write.
+    pub fn repair(io: F, options: StoreOptions, on_progress: OnProgress<'_>) -> Result<Repaired> {
+        Engine::<F, CoValueSchema, D>::repair(io, options.engine, &CoValueSchema::new, on_progress)
     }
 
     /// Makes everything stored so far survive a power cut.
