@@ -12,6 +12,8 @@
 
 pub mod cache;
 pub mod check;
+#[cfg(test)]
+mod checked;
 pub mod checkpoint;
 pub mod delta;
 pub mod latch;
@@ -20,6 +22,7 @@ pub mod maintenance;
 pub mod manifest;
 pub mod merge;
 pub mod part;
+mod primitives;
 pub mod recovery;
 pub mod repair;
 pub mod reserve;

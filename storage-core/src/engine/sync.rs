@@ -2,18 +2,22 @@
 //!
 //! Invariants:
 //! - a record counts as durable only after a sync that began after it was written has completed;
-//! - a failed sync latches the store and is never tried again: the operating system may have dropped the pages.
+//! - a failed sync latches the store and is never tried again: the operating system may have dropped the pages;
+//! - nobody waits for what nobody will do.
+//!
+//! `checked.rs` compiles this file a second time, over primitives that try out orders of events.
 
 use super::latch::Latch;
+use super::primitives::{Condvar, Mutex, MutexGuard};
 use super::segment::Segment;
 use crate::error::Result;
 use crate::file::{FileHandle, FileIO};
 use crate::format::Lsn;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// Unsynced bytes at which the background sync does not wait for its interval.
-const SYNC_BYTES: u64 = 4 << 20;
+pub(super) const SYNC_BYTES: u64 = 4 << 20;
 /// How long written records may wait for the background sync.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
