@@ -40,6 +40,22 @@ const BUFFER_BYTES: usize = 256 * 1024;
 const ROW_BYTES: usize = KEY_LEN + VALUE_LEN;
 
 impl BfTreeDelta {
+    /// How the tree is used, for the tests of bf-tree itself as well.
+    pub fn config() -> bf_tree::Config {
+        let mut config = bf_tree::Config::default();
+        config
+            .storage_backend(StorageBackend::Memory)
+            .cb_size_byte(BUFFER_BYTES)
+            .leaf_page_size(LEAF_BYTES)
+            .cb_max_key_len(KEY_LEN)
+            .cb_min_record_size(ROW_BYTES)
+            .cb_max_record_size(ROW_BYTES)
+            .read_promotion_rate(0)
+            .scan_promotion_rate(0)
+            .read_record_cache(false);
+        config
+    }
+
     fn drain(scan: Result<ScanIter<'_, '_>, ScanIterError>, out: &mut Vec<Row>) -> Result<()> {
         let mut scan = scan.map_err(|e| Error::Internal(format!("bf-tree refused a scan: {e:?}")))?;
         let mut buffer = [0u8; ROW_BYTES];
@@ -56,18 +72,7 @@ impl BfTreeDelta {
 
 impl Delta for BfTreeDelta {
     fn create() -> Result<Self> {
-        let mut config = bf_tree::Config::default();
-        config
-            .storage_backend(StorageBackend::Memory)
-            .cb_size_byte(BUFFER_BYTES)
-            .leaf_page_size(LEAF_BYTES)
-            .cb_max_key_len(KEY_LEN)
-            .cb_min_record_size(ROW_BYTES)
-            .cb_max_record_size(ROW_BYTES)
-            .read_promotion_rate(0)
-            .scan_promotion_rate(0)
-            .read_record_cache(false);
-        let tree = BfTree::with_config(config, None)
+        let tree = BfTree::with_config(Self::config(), None)
             .map_err(|e| Error::Internal(format!("bf-tree refused its configuration: {e:?}")))?;
         Ok(Self { tree })
     }
