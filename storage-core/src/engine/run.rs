@@ -59,6 +59,9 @@ impl<F: FileIO> RunFile<F> {
         let blocks =
             run::decode_block_index(&read(footer.index_offset, footer.filter_offset - footer.index_offset)?)
                 .ok_or_else(|| corrupt(footer.index_offset, "the block index does not have its checksum"))?;
+        if !run::blocks_follow(&blocks, footer.order_offset) {
+            return Err(corrupt(footer.index_offset, "the block index does not fit the blocks"));
+        }
         let filter =
             Filter::decode(&read(footer.filter_offset, footer.footer_offset - footer.filter_offset)?)
                 .ok_or_else(|| corrupt(footer.filter_offset, "the filter does not have its checksum"))?;

@@ -233,6 +233,16 @@ pub fn decode_block_index(bytes: &[u8]) -> Option<Vec<BlockEntry>> {
     Some(blocks)
 }
 
+/// Whether blocks follow each other from the start of the file to `end`. A checksum alone does not say so, and who reads
+/// a block makes room for the length that its entry tells.
+pub fn blocks_follow(blocks: &[BlockEntry], end: u64) -> bool {
+    let next = |at: u64, block: &BlockEntry| {
+        (block.offset == at && block.len >= BLOCK_HEADER as u32)
+            .then(|| at.checked_add(u64::from(block.len)))?
+    };
+    blocks.iter().try_fold(0, next) == Some(end) && blocks.is_sorted_by(|a, b| a.first < b.first)
+}
+
 /// A page of the list of groups in the order of creation.
 pub fn encode_order_page(groups: &[Group]) -> Vec<u8> {
     let mut out = Vec::with_capacity(groups.len() * ORDER_ENTRY + 4);
@@ -251,6 +261,12 @@ pub fn decode_order_page(bytes: &[u8]) -> Option<Vec<Group>> {
         out.push(Group(c.array()?));
     }
     Some(out)
+}
+
+/// The bytes of an order list of `count` entries, all its pages together.
+fn order_bytes(count: u64) -> Option<u64> {
+    let pages = count.div_ceil(ORDER_PER_PAGE as u64);
+    count.checked_mul(ORDER_ENTRY as u64)?.checked_add(pages.checked_mul(4)?)
 }
 
 /// Where page `page` of an order list of `count` entries lies, relative to the list's start: offset and length.
@@ -372,7 +388,7 @@ impl Footer {
         let mut c = Cursor::new(unseal(bytes)?);
         (c.array()? == MAGIC).then(|| c.u32()).flatten().filter(|version| *version > FORMAT_VERSION)
     }
-    /// Decodes and checks a footer, and that its parts follow each other.
+    /// Decodes and checks a footer, that its parts follow each other, and that the order list has the length it needs.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut c = Cursor::new(unseal(bytes)?);
         if bytes.len() != FOOTER_LEN || c.array()? != MAGIC || c.u32()? > FORMAT_VERSION {
@@ -393,7 +409,8 @@ impl Footer {
         let ordered = footer.order_offset <= footer.index_offset
             && footer.index_offset <= footer.filter_offset
             && footer.filter_offset <= footer.footer_offset;
-        ordered.then_some(footer)
+        let order = footer.index_offset.checked_sub(footer.order_offset);
+        (ordered && order == order_bytes(footer.order_count)).then_some(footer)
     }
 }
 
@@ -475,9 +492,9 @@ mod tests {
             order_offset: 7,
             order_count: 8,
             order_first: Ordinal(9),
-            index_offset: 10,
-            filter_offset: 11,
-            footer_offset: 12,
+            index_offset: 7 + (8 * 16 + 4),
+            filter_offset: 200,
+            footer_offset: 300,
         };
         let bytes = footer.encode();
         assert_eq!((bytes.len(), Footer::decode(&bytes)), (FOOTER_LEN, Some(footer)));
@@ -486,6 +503,34 @@ mod tests {
         newer[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
         seal(&mut newer);
         assert_eq!((Footer::decode(&newer), Footer::newer_version(&newer)), (None, Some(FORMAT_VERSION + 1)));
+        // Sealed, but about an order list that is not there.
+        for order_count in [0, 7, 9, 256, u64::MAX / 16, u64::MAX] {
+            assert_eq!(Footer::decode(&Footer { order_count, ..footer }.encode()), None, "{order_count}");
+        }
+        let long =
+            Footer { order_count: 256, index_offset: 7 + (256 * 16 + 8), filter_offset: 9_000, ..footer };
+        let long = Footer { footer_offset: 9_001, ..long };
+        assert_eq!(Footer::decode(&long.encode()), Some(long), "two pages");
+    }
+
+    #[test]
+    fn blocks_follow_each_other_up_to_the_order_list() {
+        let block = |first: u8, offset, len| BlockEntry { first: Key([first; KEY_LEN]), offset, len };
+        assert!(blocks_follow(&[], 0));
+        assert!(blocks_follow(&[block(1, 0, 40), block(2, 40, 50)], 90));
+        for (blocks, end) in [
+            (vec![], 90),
+            (vec![block(1, 0, 40), block(2, 40, 50)], 91),
+            (vec![block(1, 0, 40), block(2, 41, 49)], 90),
+            (vec![block(2, 0, 40), block(1, 40, 50)], 90),
+            (vec![block(1, 0, 40), block(1, 40, 50)], 90),
+            (vec![block(1, 0, 40), block(2, 0, 40)], 40),
+            (vec![block(1, 0, 0), block(2, 0, 90)], 90),
+            (vec![block(1, 0, u32::MAX)], 90),
+            (vec![block(1, u64::MAX, 90)], 89),
+        ] {
+            assert!(!blocks_follow(&blocks, end), "{blocks:?} up to {end}");
+        }
     }
 
     proptest! {
