@@ -4,6 +4,7 @@
 //! mode and print what they tried.
 
 use crate::process::{Outcome, cargo_path, command, run};
+use crate::soak::LONG_PROFILE;
 
 /// What is tried unless the command line says otherwise.
 const STATES: u64 = 20_000;
@@ -70,7 +71,7 @@ impl Options {
 pub(crate) fn crash(arguments: &[String]) -> Outcome<()> {
     let options = Options::parse(arguments)?;
     let (tests, environment) = options.environment();
-    let mut all = vec!["test", "--release", "--locked", "--package", "jazz-storage-core"];
+    let mut all = vec!["test", LONG_PROFILE, "--locked", "--package", "jazz-storage-core"];
     all.extend(tests.iter().flat_map(|test| ["--test", test]));
     all.extend(["--no-fail-fast", "--", "--nocapture"]);
     let mut cargo = command(cargo_path(), &all);

@@ -6,6 +6,7 @@
 mod corpus;
 mod crash;
 mod doctor;
+mod fuzz;
 mod node;
 mod process;
 mod snippets;
@@ -34,6 +35,9 @@ cargo xtask <task>
   crash [--states N]    power cuts, failing calls, full disks and damage, at length
         [--points N] [--damage N] [--seed S] [--only CASE]
   soak [NAME] [ARGS...]  long runs: stalls, space, memory, openings, strict (soak --help names them)
+  fuzz [TARGET]         fuzz one target or all (Linux and macOS)
+       [--seconds N]    for each target
+       [--input FILE]   run the target on one input, such as one that a run has found
   lint                  formatting and lints of Rust and TypeScript, changing nothing
   format                format Rust and TypeScript
 ";
@@ -69,6 +73,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "corpus" => corpus::write().map(|()| true),
         "crash" => crash::crash(rest).map(|()| true),
         "soak" => soak::run(rest).map(|()| true),
+        "fuzz" => fuzz::task(rest).map(|()| true),
         "lint" => suites::run(&suites::select(suites::LINTS)?),
         "format" => format().map(|()| true),
         "help" | "--help" | "-h" => {
@@ -108,6 +113,7 @@ fn bench_engine(arguments: &[String]) -> Outcome<()> {
 fn format() -> Outcome<()> {
     process::cargo(&["fmt", "--all"])?;
     process::cargo(&["fmt", "--manifest-path", suites::ENGINE_BENCH])?;
+    process::cargo(&["fmt", "--manifest-path", fuzz::MANIFEST])?;
     node::ensure_modules()?;
     node::tool("biome", &["check", "--write", "."])
 }

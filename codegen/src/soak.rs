@@ -1,35 +1,85 @@
-//! `cargo xtask soak`: long runs that measure, or that try to break something. Each is a row of [`SOAKS`].
+//! `cargo xtask soak`: long runs that measure, or long forms of tests that are short in `cargo xtask test`. Each is a row
+//! of [`SOAKS`].
 
 use crate::node;
-use crate::process::{Outcome, cargo};
+use crate::process::{Outcome, cargo, cargo_path, command, run as run_command};
 use crate::suites::ENGINE_BENCH;
 
-/// A kind of long run.
+/// The profile in which tests run at length: fast code that is compiled quickly.
+pub(crate) const LONG_PROFILE: &str = "--profile=long";
+
+/// What runs.
+enum Kind {
+    /// A scenario of `benches/engine`, which takes the rest of the arguments.
+    Scenario,
+    /// Processes that are killed, which take the rest of the arguments.
+    Kill,
+    /// Tests of storage-core, told by the environment for how long to go on.
+    Test {
+        /// The arguments of `cargo test`.
+        tests: &'static [&'static str],
+        variable: &'static str,
+        /// Its value unless another one is given.
+        long: u64,
+    },
+}
+
 struct Soak {
     name: &'static str,
     about: &'static str,
-    /// Given its name and the arguments behind it.
-    run: fn(&str, &[String]) -> Outcome<()>,
+    kind: Kind,
 }
 
 const SOAKS: &[Soak] = &[
     Soak {
         name: "writes",
         about: "one-transaction messages: rate, stalls, bytes written, disk",
-        run: engine,
+        kind: Kind::Scenario,
     },
-    Soak { name: "open", about: "openings with a large index, and with a full tail to replay", run: engine },
-    Soak { name: "bounded", about: "peak memory for a dataset of gigabytes", run: engine },
-    Soak { name: "erase", about: "disk over live content after half was erased", run: engine },
+    Soak {
+        name: "open",
+        about: "openings with a large index, and with a full tail to replay",
+        kind: Kind::Scenario,
+    },
+    Soak { name: "bounded", about: "peak memory for a dataset of gigabytes", kind: Kind::Scenario },
+    Soak { name: "erase", about: "disk over live content after half was erased", kind: Kind::Scenario },
     Soak {
         name: "strict",
         about: "the level strict against SQLite FULL, with syncs per message",
-        run: engine,
+        kind: Kind::Scenario,
     },
     Soak {
         name: "kill",
         about: "processes that store are killed, and what they leave is compared with what they acknowledged",
-        run: kill,
+        kind: Kind::Kill,
+    },
+    Soak {
+        name: "property",
+        about: "random operations on stores and the model [N operations]",
+        kind: Kind::Test {
+            tests: &["--test", "property"],
+            variable: "JAZZ_PROPERTY_OPERATIONS",
+            long: 1_000_000,
+        },
+    },
+    Soak {
+        name: "repair",
+        about: "damaged stores are verified and repaired [N rounds]",
+        kind: Kind::Test { tests: &["--test", "repair"], variable: "JAZZ_REPAIR_ROUNDS", long: 50_000 },
+    },
+    Soak {
+        name: "bftree",
+        about: "random operations on bf-tree itself and a map [N operations]",
+        kind: Kind::Test {
+            tests: &["--test", "bftree_rules"],
+            variable: "JAZZ_BFTREE_OPERATIONS",
+            long: 65_000_000,
+        },
+    },
+    Soak {
+        name: "sync",
+        about: "group commit in many orders of events [N orders]",
+        kind: Kind::Test { tests: &["--lib", "checked"], variable: "JAZZ_SYNC_SCHEDULES", long: 1_000_000 },
     },
 ];
 
@@ -44,11 +94,22 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
     let soak = SOAKS.iter().find(|soak| soak.name == name);
     let soak =
         soak.ok_or_else(|| format!("there is no soak {name:?}: `cargo xtask soak --help` names them"))?;
-    (soak.run)(name, rest)
+    match &soak.kind {
+        Kind::Scenario => in_release(arguments),
+        Kind::Kill => kill(rest),
+        Kind::Test { tests, variable, long } => {
+            let amount = match rest {
+                [] => *long,
+                [amount] => amount.parse().map_err(|_| format!("{name} takes a number, not {amount:?}"))?,
+                _ => return Err(format!("{name} takes one number: how much to do")),
+            };
+            test(tests, variable, amount)
+        }
+    }
 }
 
 /// Kills processes that store and looks at what they leave.
-fn kill(_: &str, arguments: &[String]) -> Outcome<()> {
+fn kill(arguments: &[String]) -> Outcome<()> {
     let mut all = arguments.to_vec();
     if !all.iter().any(|argument| argument.starts_with("--rounds")) {
         all.extend(["--rounds".to_owned(), "1000".to_owned()]);
@@ -56,11 +117,12 @@ fn kill(_: &str, arguments: &[String]) -> Outcome<()> {
     node::kill_rounds(&all)
 }
 
-/// A scenario of `benches/engine`.
-fn engine(name: &str, rest: &[String]) -> Outcome<()> {
-    let mut arguments = vec![name.to_owned()];
-    arguments.extend_from_slice(rest);
-    in_release(&arguments)
+fn test(tests: &[&str], variable: &str, amount: u64) -> Outcome<()> {
+    println!("{variable}={amount}");
+    let mut command =
+        command(cargo_path(), &["test", LONG_PROFILE, "--locked", "--package", "jazz-storage-core"]);
+    command.args(tests).args(["--", "--nocapture"]).env(variable, amount.to_string());
+    run_command(command, "install Rust (with rustup)")
 }
 
 fn in_release(arguments: &[String]) -> Outcome<()> {

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::fuzz;
 use crate::node;
 use crate::process::{Outcome, cargo};
 use crate::snippets;
@@ -34,7 +35,8 @@ const SUITES: &[Suite] = &[
         needs: &[],
         run: || {
             cargo(&["fmt", "--all", "--check"])?;
-            cargo(&["fmt", "--manifest-path", ENGINE_BENCH, "--check"])
+            cargo(&["fmt", "--manifest-path", ENGINE_BENCH, "--check"])?;
+            cargo(&["fmt", "--manifest-path", fuzz::MANIFEST, "--check"])
         },
     },
     Suite {
@@ -71,6 +73,12 @@ const SUITES: &[Suite] = &[
         proves: "Rust unit, property and documentation tests pass",
         needs: &[],
         run: || cargo(&["test", "--workspace", "--all-features", "--locked"]),
+    },
+    Suite {
+        name: "fuzz",
+        proves: "mutated records, manifests, runs, messages and operations give errors or values, never panics",
+        needs: &[],
+        run: fuzz::suite,
     },
     Suite {
         name: "engine-bench",

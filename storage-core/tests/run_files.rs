@@ -20,7 +20,13 @@ fn written() -> (InMemoryFileIO, u64) {
     for group in &groups {
         writer.push(&Key::first(*group), &[7; VALUE_LEN]).unwrap();
     }
-    let len = writer.finish(Ordinal(0), &groups).unwrap();
+    let len = {
+        let order = (Ordinal(0), groups.len() as u64);
+        let list = &mut |skip: u64, limit: u64| {
+            Ok(groups.iter().skip(skip as usize).take(limit as usize).copied().collect())
+        };
+        writer.finish(order, list).unwrap()
+    };
     (io, len)
 }
 

@@ -283,12 +283,14 @@ fn messages() -> Vec<Vec<u8>> {
 
 /// Bytes from which sequences of several lengths begin.
 fn operations() -> Vec<Vec<u8>> {
-    let chance = chance(1 << 10);
-    [100, 200, 400, 800].map(|len| chance.iter().copied().skip(len % 7).take(len).collect()).to_vec()
+    let chance = chance(4 << 10);
+    let delta = [0, 1, 1, 1, 1, 1];
+    let lengths = [200, 50, 100, 200, 400, 800];
+    delta.iter().zip(lengths).map(|(delta, len)| seed(*delta, &chance[len..2 * len])).collect()
 }
 
 /// Bytes of chance, always the same (Steele, Lea, Flood: SplitMix64).
-pub fn chance(len: usize) -> Vec<u8> {
+fn chance(len: usize) -> Vec<u8> {
     let words = (1u64..).map(|n| {
         let n = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -330,7 +330,8 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
             };
             let more = scanner.resync()?;
             // The log ends in a write that was torn, or in zeros; anything else is damage.
-            if more || !(active || bad == BadRecord::Blank) {
+            let durable = segment.id() == self.manifest.replay_from && offset < self.manifest.replay_durable;
+            if more || durable || !(active || bad == BadRecord::Blank) {
                 self.damaged(segment, offset, scanner.offset() - offset, describe(bad))?;
             }
         }
