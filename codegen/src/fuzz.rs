@@ -23,8 +23,8 @@ const TARGETS: [&str; 5] = ["record", "manifest", "run", "wire", "store"];
 const SUITE_SECONDS: u32 = 4;
 const TASK_SECONDS: u32 = 60;
 
-/// How much of a target's output is shown when it fails.
-const LINES_SHOWN: usize = 80;
+/// How much of the end of a target's output is shown when it fails without saying why.
+const LINES_SHOWN: usize = 40;
 
 /// How the targets are run.
 struct Fuzzing {
@@ -145,7 +145,13 @@ fn all(targets: &[&str], fuzzing: &Fuzzing) -> Outcome<()> {
         }
     }
     println!("fuzz {:<10} {total:>12} executions, sanitizer: {}", "total", fuzzing.sanitizer);
-    if failed.is_empty() { Ok(()) } else { Err(format!("found something in {}", failed.join(", "))) }
+    match failed.as_slice() {
+        [] => Ok(()),
+        [first, ..] => Err(format!(
+            "found something in {}: `cargo xtask fuzz {first} --input FILE` runs one input again",
+            failed.join(", ")
+        )),
+    }
 }
 
 impl Fuzzing {
@@ -203,13 +209,24 @@ fn empty(folder: &Path) -> Outcome<PathBuf> {
 struct Said {
     succeeded: bool,
     executions: Option<u64>,
+    /// What it failed of, where its input is, and how to repeat it.
+    telling: Vec<String>,
     last: VecDeque<String>,
 }
 
 impl Said {
     fn shown(&self) -> String {
-        self.last.iter().map(|line| format!("  {line}\n")).collect()
+        let lines: Vec<&String> =
+            if self.telling.len() > 1 { self.telling.iter().collect() } else { self.last.iter().collect() };
+        lines.into_iter().fold("\n".to_owned(), |shown, line| shown + "  " + line + "\n")
     }
+}
+
+/// Whether a line says what happened, or, if the one before began to, goes on with it.
+fn tells(line: &str, before: Option<&String>) -> bool {
+    let marks = ["panicked at", "ERROR: ", "SUMMARY: ", "Test unit written to", "INFO: Seed:"];
+    marks.iter().any(|mark| line.contains(mark))
+        || before.is_some_and(|before| before.contains("panicked at"))
 }
 
 fn output_of(command: &mut Command) -> Outcome<Said> {
@@ -220,13 +237,16 @@ fn output_of(command: &mut Command) -> Outcome<Said> {
 fn output_of_with(command: &mut Command, each: impl Fn(&str)) -> Outcome<Said> {
     let failed = |error| format!("cargo-fuzz could not be run: {error}");
     let mut child = command.stderr(Stdio::piped()).spawn().map_err(failed)?;
-    let (mut executions, mut last) = (None, VecDeque::new());
+    let (mut executions, mut telling, mut last) = (None, Vec::new(), VecDeque::new());
     if let Some(stderr) = child.stderr.take() {
         // Inputs are shown as they are, which need not be UTF-8.
         for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
             each(&line);
             executions = executed(&line).or(executions);
+            if tells(&line, last.back()) {
+                telling.push(line.clone());
+            }
             last.push_back(line);
             if last.len() > LINES_SHOWN {
                 last.pop_front();
@@ -234,7 +254,7 @@ fn output_of_with(command: &mut Command, each: impl Fn(&str)) -> Outcome<Said> {
         }
     }
     let succeeded = child.wait().map_err(failed)?.success();
-    Ok(Said { succeeded, executions, last })
+    Ok(Said { succeeded, executions, telling, last })
 }
 
 /// The number of executions, if this is the line that tells it.
