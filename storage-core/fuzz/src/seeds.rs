@@ -4,7 +4,7 @@ use crate::{manifest, record, run};
 use jazz_storage_core::engine::run::RunWriter;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::entry::{Append, Create, Entry, ErasedSession};
-use jazz_storage_core::format::manifest::{Manifest, RunEntry, SegmentEntry};
+use jazz_storage_core::format::manifest::{LayerEntry, Manifest, MergeEntry, PartEntry, SegmentEntry};
 use jazz_storage_core::format::record::{RecordKind, SegmentHeader, finish, start};
 use jazz_storage_core::format::row::{Extent, Group, HeadRow, Key, Tag};
 use jazz_storage_core::format::run::unseal;
@@ -143,12 +143,21 @@ fn records() -> Vec<Vec<u8>> {
 }
 
 fn manifests() -> Vec<Vec<u8>> {
-    let run = |n: u32, segments: u32| RunEntry {
-        id: RunId(n),
+    let part = |n: u32, segments: u32| PartEntry {
+        run: RunId(n),
         file_len: 4096,
-        segments: (0..segments).map(|n| SegmentEntry { id: SegmentId(n), len: 99 }).collect(),
+        low: Group([n as u8; 16]),
+        high: Group([n as u8 + 1; 16]),
+        segments: (0..segments).map(|n| SegmentEntry { id: SegmentId(n), len: 99, live: 70 }).collect(),
     };
-    let manifests = [vec![], vec![run(1, 0)], vec![run(1, 1), run(2, 3), run(4, 2)]].map(|runs| {
+    let layer = |parts: &[PartEntry]| LayerEntry { parts: parts.to_vec() };
+    let merge = MergeEntry { output: 0, inputs: 1, next: Group([9; 16]) };
+    let manifests = [
+        (vec![], None),
+        (vec![layer(&[part(1, 0)])], None),
+        (vec![layer(&[part(1, 1), part(4, 3)]), layer(&[part(2, 3)]), layer(&[part(4, 2)])], Some(merge)),
+    ];
+    let manifests = manifests.map(|(layers, merge)| {
         let manifest = Manifest {
             generation: Generation(5),
             store: StoreId([1; 16]),
@@ -158,7 +167,9 @@ fn manifests() -> Vec<Vec<u8>> {
             replay_durable: 64,
             covalues: Ordinal(6),
             next_run: RunId(7),
-            runs,
+            next_pack: SegmentId::FIRST_PACK,
+            layers,
+            merge,
         };
         let bytes = manifest.encode();
         assert_eq!(manifest::sealed(&bytes), bytes, "manifests have the form put right here");
@@ -190,7 +201,10 @@ fn run_file(groups: u64, created: u64) -> Vec<u8> {
         }
     }
     order.truncate(created as usize);
-    let len = writer.finish(Ordinal(40), &order).expect("a file in memory");
+    let list = &mut |skip: u64, limit: u64| {
+        Ok(order.iter().skip(skip as usize).take(limit as usize).copied().collect())
+    };
+    let len = writer.finish((Ordinal(40), created), list).expect("a file in memory");
     let mut bytes = vec![0; len as usize];
     let file = io.open(&run::RUN.file_name(), OpenMode::Read).expect("it was written");
     assert_eq!(file.read_at(&mut bytes, 0).expect("a file in memory"), bytes.len());

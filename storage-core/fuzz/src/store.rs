@@ -50,8 +50,12 @@ fn open<D: Delta>(io: &InMemoryFileIO) -> BfTreeStorage<InMemoryFileIO, D> {
         checkpoint_rows: 6,
         segment_bytes: 2048,
         cache_bytes: 4096,
-        max_runs: 3,
+        buffer_bytes: 4096,
+        reserve_bytes: 0,
+        fanout: 2,
+        max_layers: 4,
         background_sync: false,
+        background_maintenance: false,
     };
     BfTreeStorage::open(io.clone(), StoreOptions { engine, ..StoreOptions::default() })
         .expect("the store opens")
@@ -124,7 +128,11 @@ impl<D: Delta> Pair<D> {
         let covalue = CoValueId::from(id);
         match operation {
             0..=6 => self.store(id, input),
-            7 => self.real().checkpoint().expect("a checkpoint"),
+            7 => match input.below(3) {
+                0 => self.real().checkpoint().expect("a checkpoint"),
+                1 => self.real().settle().expect("maintenance"),
+                _ => self.real().compact().expect("a compaction"),
+            },
             8 => self.reopen(),
             9 => self.kill(),
             10 => {
