@@ -67,7 +67,7 @@ proptest! {
         for (op, (at, past)) in ops.iter().zip(tears) {
             pair.run(op);
             let (name, end) = tail(pair.real.io());
-            if matches!(op, Op::Checkpoint | Op::Reopen | Op::Kill) || name != durable.0 {
+            if matches!(op, Op::Upkeep(_) | Op::Interrupt(..) | Op::Reopen | Op::Kill) || name != durable.0 {
                 states.clear();
                 durable = (name.clone(), end);
             }

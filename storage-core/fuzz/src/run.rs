@@ -126,7 +126,7 @@ fn as_file(bytes: &[u8]) {
     let cache = read_cache(64 << 10);
     // Opening made room for the cache itself.
     in_proportion(len + (64 << 10), || {
-        let mut scan = run.scan();
+        let mut scan = run.scan(Group([0; 16]));
         let (mut rows, mut groups) = (Vec::new(), Vec::new());
         // Any number of entries of the block index may name the same block.
         while let Ok(Some((key, _))) = scan.advance() {

@@ -81,6 +81,7 @@ fn records() -> Vec<Vec<u8>> {
             bytes_since: 6,
             signature: b"signature_z1",
             session_id,
+            created: Some(7),
             txs: &txs,
         })
     };

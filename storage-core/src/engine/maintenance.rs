@@ -516,8 +516,8 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
 
     /// See [`super::Engine::settle`].
     pub(super) fn settle(&self) -> Result<()> {
-        self.latch.check()?;
         loop {
+            self.latch.check()?;
             let mut m = self.maintenance();
             m.pause = 0;
             if self.step(&mut m, STEP_WORK)? == Step::Idle {
@@ -539,13 +539,18 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         // The lock is let go between steps, so that writers and the thread go on.
         loop {
             let mut m = self.maintenance();
+            // Nobody goes on with what the thread, or another caller, met the end of.
+            self.latch.check()?;
+            if m.closed {
+                return Err(Error::Cancelled("compaction"));
+            }
             if m.compacting.is_none() && m.merge.is_none() {
                 return m.stalled().map_or(Ok(()), |e| Err(e.clone()));
             }
             match self.step(&mut m, STEP_WORK)? {
                 Step::More => {}
                 Step::Paused => m.pause = 0,
-                // Nothing more will be done: the store was closed or latched, or damage was met.
+                // Nothing more will be done: damage was met.
                 Step::Idle => {
                     m.compacting = None;
                     self.latch.check()?;

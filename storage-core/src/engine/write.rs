@@ -37,7 +37,8 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
         let core = &engine.core;
         core.latch.check()?;
         let mut log = core.log();
-        while core.is_full(&log) {
+        // One that was closed is not written out any more, so a full delta stays full.
+        while !log.closed && core.is_full(&log) {
             drop(log);
             core.relieve()?;
             log = core.log();
@@ -171,15 +172,19 @@ impl<F: FileIO, S: Schema, D: Delta> Drop for Write<'_, F, S, D> {
 }
 
 impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
-    /// Whether the delta is to be written out.
+    /// Whether the delta is to be written out. The snapshot with which a segment begins does not count: if it were longer
+    /// than a segment should be, each new segment would have to be sealed at once.
     pub(super) fn is_due(&self, log: &Log<F>) -> bool {
-        log.rows >= self.options.checkpoint_rows || log.end >= self.options.segment_bytes
+        log.rows >= self.options.checkpoint_rows
+            || log.end.saturating_sub(log.marked) >= self.options.segment_bytes
+            || log.end >= SEGMENT_LIMIT
     }
 
     /// Whether no change may begin before the delta is written out.
     pub(super) fn is_full(&self, log: &Log<F>) -> bool {
         log.rows >= self.options.checkpoint_rows.saturating_mul(2)
-            || log.end >= self.options.segment_bytes.saturating_mul(2).min(SEGMENT_LIMIT)
+            || log.end.saturating_sub(log.marked) >= self.options.segment_bytes.saturating_mul(2)
+            || log.end >= SEGMENT_LIMIT
     }
 
     /// Completes the record in the log's buffer and writes it.

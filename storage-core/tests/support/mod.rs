@@ -5,14 +5,27 @@
 pub mod compare;
 pub mod ops;
 pub mod pair;
+pub mod subjects;
 
-use jazz_storage_core::engine::EngineOptions;
+use jazz_storage_core::Result;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::tx::Fields;
 use jazz_storage_core::store::bftree::{BfTreeStorage, StoreOptions};
 use jazz_storage_core::store::content::ContentStore;
 use jazz_storage_core::store::model::ModelStorage;
 use jazz_storage_core::store::traits::StorageBackend;
+use std::collections::BTreeMap;
+
+/// The kinds of answers and states met, and how often.
+pub type Met = BTreeMap<String, u64>;
+
+/// What a store can be told to do now that it otherwise does when it is due. It changes nothing that it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upkeep {
+    Checkpoint,
+    Settle,
+    Compact,
+}
 
 /// A store that a test can close, open again and kill.
 pub trait Subject {
@@ -27,7 +40,22 @@ pub trait Subject {
     /// Opens what a killed process would have left.
     fn kill(&mut self);
     /// Does now what the store otherwise does in the background.
-    fn checkpoint(&mut self);
+    fn upkeep(&mut self, what: Upkeep);
+    /// Begins to do so, is killed after this many changes of files, and opened with what they were.
+    fn interrupt(&mut self, what: Upkeep, _operations: u64) {
+        self.upkeep(what);
+        self.kill();
+    }
+    /// Writes out what is in memory.
+    fn checkpoint(&mut self) {
+        self.upkeep(Upkeep::Checkpoint);
+    }
+    /// Looks at the state of its maintenance.
+    fn observe(&mut self) {}
+    /// The states it was seen in.
+    fn seen(&self) -> Met {
+        Met::new()
+    }
 }
 
 /// The model by itself. Against another model it tests the tests.
@@ -53,7 +81,7 @@ impl Subject for Model {
         self.reopen();
     }
 
-    fn checkpoint(&mut self) {}
+    fn upkeep(&mut self, _: Upkeep) {}
 }
 
 /// The real store in memory, which checkpoints every few operations, and seals segments and merges runs as often.
@@ -100,6 +128,15 @@ pub fn copy(io: &InMemoryFileIO) -> InMemoryFileIO {
     copy
 }
 
+/// Has the store do what it is told to.
+pub fn upkeep<F: FileIO>(store: &BfTreeStorage<F>, what: Upkeep) -> Result<()> {
+    match what {
+        Upkeep::Checkpoint => store.checkpoint(),
+        Upkeep::Settle => store.settle(),
+        Upkeep::Compact => store.compact(),
+    }
+}
+
 macro_rules! real_subject {
     ($name:ident, $options:expr) => {
         impl $name {
@@ -128,30 +165,14 @@ macro_rules! real_subject {
                 self.0 = self.0.take().map(Real::kill);
             }
 
-            fn checkpoint(&mut self) {
-                self.store().checkpoint().expect("a checkpoint");
+            fn upkeep(&mut self, what: Upkeep) {
+                upkeep(self.store(), what).expect("nothing fails");
             }
         }
     };
 }
 
-real_subject!(
-    Busy,
-    StoreOptions {
-        engine: EngineOptions {
-            checkpoint_rows: 6,
-            segment_bytes: 2048,
-            cache_bytes: 4096,
-            buffer_bytes: 4096,
-            reserve_bytes: 0,
-            fanout: 3,
-            max_layers: 5,
-            background_sync: false,
-            background_maintenance: false,
-        },
-        ..StoreOptions::default()
-    }
-);
+real_subject!(Busy, StoreOptions { engine: subjects::tiny(), ..StoreOptions::default() });
 real_subject!(Usual, StoreOptions::default());
 
 /// A private transaction with the given changes, told from others by its time.

@@ -3,22 +3,26 @@
 //! Names come from small alphabets, so that cases meet. Positions are relative to what is stored when an operation runs,
 //! so that a sequence stays meaningful when the shrinker takes operations out of it.
 
+use super::Upkeep;
 use jazz_storage_core::store::rows::CoValueId;
 use proptest::prelude::*;
 
-pub const IDS: [&str; 4] = ["co_zA", "co_zB", "co_zC", "co_zé"];
+pub const IDS: [&str; 6] = ["co_zA", "co_zB", "co_zC", "co_zé", "co_zD", "co_zE"];
 pub const SESSIONS: [&str; 6] =
     ["co_z1_session_z1", "co_z1_session_z2", "co_z2_session_zé", "s", "co_z1_session_d1$", "$"];
 pub const PEERS: [&str; 3] = ["server", "any", "peer_é"];
 pub const KEYS: [&str; 3] = ["key_z1", "key_z2", ""];
-pub const CHANGES: [&[u8]; 6] = [
+pub const CHANGES: [&[u8]; 7] = [
     b"",
     b"[1]",
     b"encrypted_U4QnrSH3u38Dm",
     "é€𝄞".as_bytes(),
     b"lone \xed\xa0\x80",
     b"forty characters of a transaction's text.",
+    LONG,
 ];
+/// So much that maintenance does not get through a few of them in one go, and a segment has room for one.
+const LONG: &[u8] = &[b'x'; 4000];
 pub const THRESHOLDS: [f64; 6] = [0.0, -1.0, 10.0, 60.0, 102_400.0, f64::INFINITY];
 
 /// All ids that operations use.
@@ -149,13 +153,16 @@ pub enum Op {
         session: usize,
     },
     EmptyId,
-    Checkpoint,
+    Upkeep(Upkeep),
+    /// Dies in the middle, after this many changes of files.
+    Interrupt(Upkeep, u64),
     Reopen,
     Kill,
 }
 
 fn tx_spec() -> impl Strategy<Value = TxSpec> {
-    (0u8..5, 0..KEYS.len(), 0..CHANGES.len(), prop::bool::weighted(0.2))
+    let changes = prop_oneof![15 => 0..CHANGES.len() - 1, 1 => Just(CHANGES.len() - 1)];
+    (0u8..5, 0..KEYS.len(), changes, prop::bool::weighted(0.2))
         .prop_map(|(shape, key, changes, meta)| TxSpec { shape, key, changes, meta })
 }
 
@@ -212,6 +219,7 @@ pub fn op() -> impl Strategy<Value = Op> {
     let sessions = prop::collection::vec(session_spec(), 0..4);
     let store = (id.clone(), prop::bool::weighted(0.7), any::<bool>(), 0..THRESHOLDS.len(), sessions);
     let update = (id.clone(), peer.clone(), any::<bool>());
+    let upkeep = prop::sample::select(vec![Upkeep::Checkpoint, Upkeep::Settle, Upkeep::Compact]);
     prop_oneof![
         30 => store.prop_map(|(id, header, delete_is_valid, threshold, sessions)| {
             Op::Store { id, header, delete_is_valid, threshold, sessions }
@@ -236,7 +244,8 @@ pub fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(peer, session, offset)| Op::Renew { peer, session, offset }),
         3 => (peer, holder).prop_map(|(peer, session)| Op::Release { peer, session }),
         1 => Just(Op::EmptyId),
-        2 => Just(Op::Checkpoint),
+        3 => upkeep.clone().prop_map(Op::Upkeep),
+        2 => (upkeep, 0u64..60).prop_map(|(what, operations)| Op::Interrupt(what, operations)),
         2 => Just(Op::Reopen),
         2 => Just(Op::Kill),
     ]

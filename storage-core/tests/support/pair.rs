@@ -1,11 +1,10 @@
 //! Running random operations on the model and on a store, and comparing all that they answer.
 
-use super::Subject;
 use super::compare::{Answer, answer, apart, apart_content, compare_all, compare_budgeted, without_slot};
-use super::fields;
 use super::ops::{
     CHANGES, IDS, KEYS, Mistake, Op, PEERS, SESSIONS, SessionSpec, Step, THRESHOLDS, TxSpec, all_ids,
 };
+use super::{Met, Subject, fields};
 use jazz_storage_core::error::{Error, Result};
 use jazz_storage_core::format::tx::Fields;
 use jazz_storage_core::format::wire::{
@@ -17,7 +16,6 @@ use jazz_storage_core::store::rows::{
     CoValueId, CoValueRowId, LockOutcome, LockTiming, SessionId, SessionUpdate, Signature, SyncStateUpdate,
 };
 use jazz_storage_core::store::traits::{StorageBackend, StorageTransaction};
-use std::collections::BTreeMap;
 
 impl TxSpec {
     fn bytes(self, made_at: f64) -> Vec<u8> {
@@ -44,17 +42,17 @@ pub struct Pair<S> {
     /// Counts operations; makes what they write distinct, and is the clock of the locks.
     moment: u64,
     /// The kinds of answers met, so that a test can tell that the operations reach what they are for.
-    met: BTreeMap<String, u64>,
+    met: Met,
 }
 
 impl<S: Subject> Pair<S> {
     pub fn create() -> Self {
-        Self { model: ModelStorage::new(), real: S::create(), moment: 0, met: BTreeMap::new() }
+        Self { model: ModelStorage::new(), real: S::create(), moment: 0, met: Met::new() }
     }
 
     /// The kinds of answers met, together with others.
-    pub fn met_with(self, mut others: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-        for (kind, times) in self.met {
+    pub fn met_with(self, mut others: Met) -> Met {
+        for (kind, times) in self.met.into_iter().chain(self.real.seen()) {
             *others.entry(kind).or_default() += times;
         }
         others
@@ -200,10 +198,12 @@ impl<S: Subject> Pair<S> {
                 assert_eq!(expected, answer(real.release_lock(key, &session, moment as f64)));
             }
             Op::EmptyId => empty_ids(model, real),
-            Op::Checkpoint => self.real.checkpoint(),
+            Op::Upkeep(what) => self.real.upkeep(*what),
+            Op::Interrupt(what, operations) => self.real.interrupt(*what, *operations),
             Op::Reopen => self.real.reopen(),
             Op::Kill => self.real.kill(),
         }
+        self.real.observe();
         for kind in met {
             *self.met.entry(kind).or_default() += 1;
         }
