@@ -55,12 +55,17 @@ const SOAKS: &[Soak] = &[
     },
     Soak {
         name: "property",
-        about: "random operations on stores and the model [N operations]",
+        about: "random operations on six kinds of stores and the model [N operations for each kind]",
         kind: Kind::Test {
             tests: &["--test", "property"],
             variable: "JAZZ_PROPERTY_OPERATIONS",
-            long: 1_000_000,
+            long: 200_000,
         },
+    },
+    Soak {
+        name: "threads",
+        about: "stores, loads, erasures and compactions in many threads at once [N seconds]",
+        kind: Kind::Test { tests: &["--test", "threads"], variable: "JAZZ_THREADS_SECONDS", long: 300 },
     },
     Soak {
         name: "repair",

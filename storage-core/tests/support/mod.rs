@@ -5,6 +5,7 @@
 pub mod compare;
 pub mod ops;
 pub mod pair;
+pub mod random;
 pub mod subjects;
 
 use jazz_storage_core::Result;
