@@ -321,7 +321,10 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         let mut job = match m.merge.take() {
             Some(job) => job,
             None => match self.next_merge(m) {
-                Some((target, rewriting)) => self.begin_merge(m, target, rewriting)?,
+                Some((target, rewriting)) => {
+                    let below = if m.compacting.is_some() { COMPACT_BELOW } else { MERGE_BELOW };
+                    self.begin_merge(m, target, rewriting, below)?
+                }
                 None => {
                     m.full = None;
                     self.renew_reserve();
@@ -384,18 +387,17 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         self.worst_part(m, &usage)
     }
 
-    /// The oldest of the newest layers that are of about one size, if they are enough to be merged.
+    /// The oldest of the newest layers that are of about one size, if they are enough to be merged: as many as the fan-out,
+    /// and together almost so many times as large as the largest of them. So each byte is rewritten about once for each
+    /// time that the store grows by the fan-out.
     fn tier(&self, sizes: &[u64]) -> Option<usize> {
         let fanout = self.options.fanout.max(2);
-        let class = |bytes: u64| {
-            let unit = self.options.segment_bytes.max(1);
-            (bytes / unit).max(1).ilog(fanout as u64)
-        };
-        let classes: Vec<u32> = sizes.iter().map(|bytes| class(*bytes)).collect();
-        let most = classes.iter().copied().max()?;
-        (0..=most).find_map(|limit| {
-            let count = classes.iter().rev().take_while(|class| **class <= limit).count();
-            (count >= fanout).then(|| sizes.len() - count)
+        let (mut sum, mut largest) = (0u64, 0u64);
+        sizes.iter().enumerate().rev().find_map(|(place, bytes)| {
+            sum += bytes;
+            largest = largest.max(*bytes);
+            let enough = sizes.len() - place >= fanout;
+            (enough && sum >= largest.saturating_mul(fanout as u64 - 1)).then_some(place)
         })
     }
 

@@ -13,16 +13,26 @@ use super::checkpoint::ROW_WORK;
 use super::delta::{Delta, Row};
 use super::layers::{Layer, Layers, Opened};
 use super::maintenance::{Change, Maintenance};
-use super::part::{Finished, PartWriter, Rewriting};
+use super::part::{Finished, PartWriter, Rewriting, is_large, record_bytes};
 use super::run::{RunFile, RunScan};
 use super::state::Core;
 use crate::error::{Error, Result};
 use crate::file::FileIO;
 use crate::format::manifest::{FIRST_GROUP, LAST_GROUP, LayerEntry, Manifest, MergeEntry};
+use crate::format::record;
 use crate::format::row::Group;
-use crate::format::{Ordinal, RunId};
-use std::collections::VecDeque;
+use crate::format::{Ordinal, RunId, SegmentId};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+/// What a merge would leave in the packs there are, if only the groups that are scattered were moved. Known beforehand, it
+/// decides which packs are rewritten as a whole, so that no merge leaves packs that are mostly dead.
+struct Plan<F: FileIO> {
+    scans: Vec<LayerScan<F>>,
+    left: BTreeMap<SegmentId, u64>,
+    /// Packs of which less than this part would be left are rewritten.
+    below: f64,
+}
 
 /// What is merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +50,7 @@ pub(super) struct Merge<F: FileIO> {
     scans: Vec<LayerScan<F>>,
     layers: Arc<Layers<F>>,
     rewriting: Rewriting,
+    plan: Option<Plan<F>>,
     /// No older layer is left.
     oldest: bool,
     /// The groups that remain.
@@ -138,6 +149,7 @@ impl<F: FileIO> Merge<F> {
 
     /// Leave records where they are from here on, as there are too many layers.
     pub(super) fn hurry(&mut self) {
+        self.plan = None;
         self.rewriting.keep_all = true;
         if let Some(writer) = &mut self.writer {
             writer.keep_all();
@@ -152,6 +164,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         m: &Maintenance<F, D>,
         target: Target,
         rewriting: Rewriting,
+        below: f64,
     ) -> Result<Merge<F>> {
         let layers = Arc::clone(&self.index().layers);
         let places = Merge::<F>::inputs(target, &m.manifest);
@@ -171,12 +184,19 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             None => places.start == 0,
         };
         let (bytes, rows) = inputs.iter().fold((0, 0), |(b, r), layer| (b + layer.bytes(), r + layer.rows()));
-        let scans = inputs.iter().rev().map(|layer| LayerScan::new(layer, low, only));
-        let scans = scans.collect::<Result<_>>()?;
+        let scan =
+            || inputs.iter().rev().map(|layer| LayerScan::new(layer, low, only)).collect::<Result<_>>();
         let whole = only.is_some();
+        let plan = match target {
+            Target::Layers { .. } if !rewriting.keep_all => {
+                Some(Plan { scans: scan()?, left: BTreeMap::new(), below })
+            }
+            _ => None,
+        };
         Ok(Merge {
             target,
-            scans,
+            scans: scan()?,
+            plan,
             layers,
             rewriting,
             oldest,
@@ -196,6 +216,10 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         work: u64,
     ) -> Result<Option<Merge<F>>> {
         let mut done = 0;
+        if let Some(plan) = job.plan.take() {
+            job.plan = self.plan_some(plan, &mut job.rewriting, &job.layers, work)?;
+            return Ok(Some(job));
+        }
         let mut out = Vec::new();
         while let Some(group) = job.group() {
             if done >= work {
@@ -229,6 +253,46 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             }
         }
         self.finish_merge(m, job).map(|()| None)
+    }
+
+    /// Plans about `work` bytes of a merge. Gives the plan back if it is not complete.
+    fn plan_some(
+        &self,
+        mut plan: Plan<F>,
+        rewriting: &mut Rewriting,
+        layers: &Layers<F>,
+        work: u64,
+    ) -> Result<Option<Plan<F>>> {
+        let mut done = 0;
+        while let Some(group) = plan.scans.iter().filter_map(LayerScan::group).min() {
+            if done >= work {
+                return Ok(Some(plan));
+            }
+            let mut rows = Vec::with_capacity(plan.scans.len());
+            for scan in &mut plan.scans {
+                let of_layer = scan.take_group(group)?;
+                done += of_layer.len() as u64 * ROW_WORK;
+                rows.push(of_layer);
+            }
+            let records = self.schema.locations(&rows);
+            let loose = records.iter().filter(|record| !is_large(**record)).map(|record| record.segment);
+            let first = loose.clone().next();
+            let scattered = loose.clone().any(|segment| Some(segment) != first);
+            for record in records {
+                if is_large(record) || !scattered {
+                    *plan.left.entry(record.segment).or_default() += record::align(u64::from(record.len));
+                }
+            }
+        }
+        for segment in layers.parts().flat_map(|part| &part.entry.segments) {
+            // A pack that layers point to which are not merged is judged by what they leave of it, which is not known here.
+            if let Some(left) = plan.left.get(&segment.id) {
+                if (*left as f64) < record_bytes(segment.len) as f64 * plan.below {
+                    rewriting.packs.insert(segment.id);
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Publishes what was merged before `next`.

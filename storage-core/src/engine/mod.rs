@@ -93,7 +93,7 @@ impl Default for EngineOptions {
             buffer_bytes: 8 << 20,
             reserve_bytes: 4 << 20,
             fanout: 4,
-            max_layers: 8,
+            max_layers: 12,
             background_sync: true,
             background_maintenance: true,
         }

@@ -350,12 +350,17 @@ impl<F: FileIO> Packer for PartWriter<F> {
             Fate::Stays
         } else if !location.segment.is_pack() {
             Fate::Goes
-        } else if location.len >= LARGE_RECORD {
+        } else if is_large(location) {
             Fate::Stays
         } else {
             Fate::Either
         }
     }
+}
+
+/// Whether a record of a pack stays where it is, as it is read in one go anyway.
+pub(super) fn is_large(location: Location) -> bool {
+    location.segment.is_pack() && location.len >= LARGE_RECORD
 }
 
 /// Bytes of a pack or segment that records can take.
