@@ -79,6 +79,20 @@ pub struct Dropped<F: FileIO> {
     pub segments: Vec<Arc<Segment<F>>>,
 }
 
+impl<F: FileIO> Default for Dropped<F> {
+    fn default() -> Self {
+        Self { runs: Vec::new(), segments: Vec::new() }
+    }
+}
+
+impl<F: FileIO> Dropped<F> {
+    /// Adds others.
+    pub fn extend(&mut self, others: Self) {
+        self.runs.extend(others.runs);
+        self.segments.extend(others.segments);
+    }
+}
+
 /// Layers, oldest first, and all segments.
 pub struct Layers<F: FileIO> {
     /// The layers, oldest first.

@@ -40,8 +40,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 const REWRITE_BELOW: f64 = 0.5;
 /// A pack with less than this part of its bytes in use is rewritten when its part is merged.
 const MERGE_BELOW: f64 = 0.75;
-/// A pack with less than this part of its bytes in use is rewritten by `compact`.
-const COMPACT_BELOW: f64 = 0.95;
+/// A pack with less than this part of its bytes in use is rewritten by `compact`: any, as what is not in use may be what
+/// was erased.
+const COMPACT_BELOW: f64 = 1.0;
 /// A pack with fewer bytes not in use than this is not worth a job of its own.
 const LEAST_DEAD: u64 = 64 * 1024;
 
@@ -80,6 +81,8 @@ pub(super) struct Maintenance<F: FileIO, D: Delta> {
     /// Files that no manifest slot names any more, but perhaps a reader has open.
     retired_runs: Vec<Arc<RunFile<F>>>,
     retired_segments: Vec<Arc<Segment<F>>>,
+    /// Files that the slot written next may name until then, as writing it failed before.
+    abandoned: Dropped<F>,
     /// Steps to let pass, as the disk was full.
     pause: u32,
     full: Option<Error>,
@@ -100,6 +103,7 @@ impl<F: FileIO, D: Delta> Maintenance<F, D> {
             compacting: None,
             retired_runs: Vec::new(),
             retired_segments: Vec::new(),
+            abandoned: Dropped::default(),
             pause: 0,
             full: None,
             damage: None,
@@ -326,6 +330,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                     self.begin_merge(m, target, rewriting, below)?
                 }
                 None => {
+                    self.publish_again(m)?;
                     m.full = None;
                     self.renew_reserve();
                     return Ok(Step::Idle);
@@ -368,10 +373,13 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                     !compacting.rewritten.contains(&part.run)
                         && part.segments.iter().any(|segment| packs.contains(&segment.id))
                 })?;
-                Some((layer, part.run))
+                Some((layer, part))
             });
-            if let Some((layer, run)) = part {
-                return Some((Target::Part { layer, run }, Rewriting { packs, ..Rewriting::default() }));
+            if let Some((layer, part)) = part {
+                // All of it: what is gathered from its other packs would leave these with something not in use.
+                let packs = part.segments.iter().map(|segment| segment.id).collect();
+                let target = Target::Part { layer, run: part.run };
+                return Some((target, Rewriting { packs, ..Rewriting::default() }));
             }
             m.compacting = None;
         }
@@ -432,10 +440,17 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         (change.edit)(&mut next);
         (next.next_run, next.next_pack) = self.numbers.next();
         let old = Arc::clone(&self.index().layers);
+        let Opened { runs, segments } = &change.opened;
+        let new = Dropped { runs: runs.clone(), segments: segments.clone() };
         let (layers, dropped) = old.replaced(&next, change.opened)?;
         drop(old);
-        manifest::publish(&*self.io, &mut next)?;
+        if let Err(e) = manifest::publish(&*self.io, &mut next) {
+            m.abandoned.extend(new);
+            return Err(e);
+        }
+        drop(new);
         m.manifest = next;
+        self.retire_abandoned(m);
         {
             let mut index = self.index_mut();
             let Index { layers: current, frozen, .. } = &mut *index;
@@ -444,15 +459,26 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 *frozen = None;
             }
         }
-        let Dropped { runs, segments } = dropped;
-        if !runs.is_empty() || !segments.is_empty() {
-            // The other slot shall not name them either before they go.
-            manifest::publish(&*self.io, &mut m.manifest)?;
-            m.retired_runs.extend(runs);
-            m.retired_segments.extend(segments);
-            self.remove_retired(m);
+        m.abandoned.extend(dropped);
+        self.publish_again(m)
+    }
+
+    /// Publishes the same manifest again if the other slot may name files that it does not: then they can go.
+    fn publish_again(&self, m: &mut Maintenance<F, D>) -> Result<()> {
+        if m.abandoned.runs.is_empty() && m.abandoned.segments.is_empty() {
+            return Ok(());
         }
+        manifest::publish(&*self.io, &mut m.manifest)?;
+        self.retire_abandoned(m);
+        self.remove_retired(m);
         Ok(())
+    }
+
+    /// Both slots are without them now.
+    fn retire_abandoned(&self, m: &mut Maintenance<F, D>) {
+        let Dropped { runs, segments } = std::mem::take(&mut m.abandoned);
+        m.retired_runs.extend(runs);
+        m.retired_segments.extend(segments);
     }
 
     /// Removes the files that no slot of the manifest names, as soon as nobody reads them. One that cannot be removed now

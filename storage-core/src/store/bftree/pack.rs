@@ -122,27 +122,57 @@ struct Moving {
 
 impl Moving {
     /// Decides record by record: those that must go, and if the others would lie in several files, these as well.
-    fn new(view: &GroupView, records: &dyn Packer) -> Self {
+    fn new(group: Group, view: &GroupView, records: &mut dyn Packer) -> Result<Self> {
         let all = view.locations();
         let fates: Vec<Fate> = all.iter().map(|location| records.fate(*location)).collect();
-        // Of a CoValue with something erased, records that count must not lie beside some that do not.
-        let whole = view.has_erased() && records.moves();
         let goes = fates.contains(&Fate::Goes);
         let loose = || all.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Either);
         let files: BTreeSet<_> = loose().map(|(location, _)| location.segment).collect();
         let scattered = files.len() + usize::from(goes) > 1;
+        // Of a CoValue with something erased, records that count must not lie beside some that do not. One that is in
+        // order already stays, or each rewriting of a part would leave the packs behind that the one before had made.
+        let whole = view.has_erased()
+            && records.moves()
+            && (goes || scattered || !is_in_order(group, view, &all, records)?);
         let moves = |fate: Fate| match fate {
             Fate::Goes => true,
             Fate::Either => scattered || whole,
             Fate::Stays => whole,
         };
         let moved = all.iter().zip(&fates).filter(|(_, fate)| moves(**fate)).map(|(l, _)| *l);
-        Self { records: moved.collect() }
+        Ok(Self { records: moved.collect() })
     }
 
     fn includes(&self, location: Location) -> bool {
         self.records.contains(&location)
     }
+}
+
+/// Whether the records of a CoValue with something erased hold nothing of it that does not count, and say what was erased.
+fn is_in_order(group: Group, view: &GroupView, all: &[Location], records: &mut dyn Packer) -> Result<bool> {
+    let mut told = all.is_empty();
+    for location in all {
+        for record in records.read(&[*location])? {
+            for entry in entries_with_offsets(record.body()) {
+                match entry.map_err(bad_entry)?.1 {
+                    Entry::Append(append) if append.group == group => {
+                        let session = view.sessions.iter().find(|session| session.slot == append.slot);
+                        let mut extents = session.iter().flat_map(|session| &session.extents);
+                        if !extents.any(|e| e.start == append.start && e.location == *location) {
+                            return Ok(false);
+                        }
+                    }
+                    Entry::Erase { group: of, stored, sessions, .. } if of == group => {
+                        let listed = |session: &SessionView| sessions.iter().any(|s| s.slot == session.slot);
+                        told |= stored == view.erased
+                            && view.sessions.iter().filter(|session| session.reset).all(listed);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(told)
 }
 
 /// See [`crate::engine::Schema::pack`].
@@ -154,7 +184,7 @@ pub(super) fn pack_group(
 ) -> Result<()> {
     let Some(group) = layers.iter().flatten().next().map(|(key, _)| key.group()) else { return Ok(()) };
     let mut view = GroupView::read(layers);
-    let moving = Moving::new(&view, records);
+    let moving = Moving::new(group, &view, records)?;
     for location in view.locations() {
         if !moving.includes(location) {
             records.keep(location);
