@@ -8,21 +8,14 @@ use jazz_storage_core::error::ErrorCode;
 use jazz_storage_core::file::{Failure, FaultFileIO};
 use jazz_storage_core::store::rows::{CoValueId, PeerId, SyncStateUpdate};
 use jazz_storage_core::store::{BfTreeStorage, StorageBackend, StoreOptions};
-use std::sync::mpsc;
 use std::time::Duration;
+use support::ends;
 use support::subjects::tiny;
 
 type Store = BfTreeStorage<FaultFileIO>;
 
 fn open(io: &FaultFileIO, engine: EngineOptions) -> Store {
     Store::open(io.clone(), StoreOptions { engine, ..StoreOptions::default() }).unwrap()
-}
-
-/// Gives what `call` gives, and fails if it takes longer than anything here can.
-fn ends<T: Send + 'static>(what: &str, call: impl FnOnce() -> T + Send + 'static) -> T {
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || tell.send(call()));
-    told.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| panic!("{what} does not come to an end"))
 }
 
 fn create(store: &Store, n: u32) -> jazz_storage_core::Result<()> {

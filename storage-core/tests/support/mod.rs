@@ -16,6 +16,8 @@ use jazz_storage_core::store::content::ContentStore;
 use jazz_storage_core::store::model::ModelStorage;
 use jazz_storage_core::store::traits::StorageBackend;
 use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// The kinds of answers and states met, and how often.
 pub type Met = BTreeMap<String, u64>;
@@ -114,6 +116,13 @@ impl Real {
         let left = copy(&self.io);
         Self::open(left, self.options)
     }
+}
+
+/// Gives what `call` gives, and fails if it takes longer than anything here can.
+pub fn ends<T: Send + 'static>(what: &str, call: impl FnOnce() -> T + Send + 'static) -> T {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(call()));
+    told.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| panic!("{what} does not come to an end"))
 }
 
 /// The same files in another directory.
