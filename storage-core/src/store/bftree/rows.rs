@@ -8,7 +8,7 @@ use crate::engine::delta::Delta;
 use crate::error::{Error, Result};
 use crate::file::FileIO;
 use crate::format::entry::{Create, Entry, ErasedSession};
-use crate::format::row::{CoValueRow, Key};
+use crate::format::row::{CoValueRow, Group, Key};
 use crate::format::tx;
 use crate::format::{Location, Ordinal};
 use crate::store::rows::{
@@ -29,15 +29,13 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
             .map(|values| values.iter().filter_map(CoValueRow::decode).find_map(|row| row.created))
             .map(|created| created.map(|(_, location)| location))
             .collect();
-        let records = layers.read(&locations.ok_or_else(no_record)?)?;
-        groups
-            .iter()
-            .zip(&records)
-            .map(|(group, record)| {
-                let create = create_entry(record.body(), *group)?.ok_or_else(no_record)?;
-                Ok(CoValueId::new(create.id))
-            })
-            .collect()
+        // One by one: each record holds on to the piece of the file it lies in, which is much more than an id.
+        let id = |(group, location): (&Group, Location)| {
+            let record = layers.read(&[location])?.pop().ok_or_else(no_record)?;
+            let create = create_entry(record.body(), *group)?.ok_or_else(no_record)?;
+            Ok(CoValueId::new(create.id))
+        };
+        groups.iter().zip(locations.ok_or_else(no_record)?).map(id).collect()
     }
 
     /// The id of the CoValue with this row number.
