@@ -88,9 +88,6 @@ pub enum Error {
         /// The CoValue that was being read.
         covalue: Option<String>,
     },
-    /// The caller ended a long operation. What it had not finished is as if it had not begun.
-    #[error("the {0} was cancelled")]
-    Cancelled(&'static str),
     /// Bytes given to the storage are not a message of the documented form. Nothing was changed.
     #[error("malformed message: {0}; nothing was stored")]
     Malformed(String),
@@ -124,6 +121,23 @@ pub enum Error {
         /// The failure that latched the store.
         cause: Arc<Error>,
     },
+    /// Something exists where a backup, or a store restored from one, was to be made. It was left as it is.
+    #[error("{path} exists already: give a new file, or an empty or new directory; nothing was changed", path = path.display())]
+    TargetExists {
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// A file or directory is not a backup, or one that was not completed.
+    #[error("{path} is not a complete backup: {detail}", path = path.display())]
+    NotABackup {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why it is not.
+        detail: &'static str,
+    },
+    /// Whoever began the operation ended it before it was complete.
+    #[error("cancelled before it was complete; nothing of it is left")]
+    Cancelled,
     /// Two different ids have the same keyed 128-bit hash.
     #[error("hash collision between two ids in one store; nothing was stored")]
     HashCollision,
@@ -174,8 +188,6 @@ pub enum ErrorCode {
     ForeignDirectory,
     /// `CORRUPT`
     Corrupt,
-    /// `CANCELLED`
-    Cancelled,
     /// `MALFORMED`
     Malformed,
     /// `EMPTY_ID`
@@ -188,6 +200,12 @@ pub enum ErrorCode {
     InvalidOption,
     /// `LATCHED`
     Latched,
+    /// `TARGET_EXISTS`
+    TargetExists,
+    /// `NOT_A_BACKUP`
+    NotABackup,
+    /// `CANCELLED`
+    Cancelled,
     /// `HASH_COLLISION`
     HashCollision,
     /// `INTERNAL`
@@ -210,13 +228,15 @@ impl ErrorCode {
             Self::NewerFormat => "NEWER_FORMAT",
             Self::ForeignDirectory => "FOREIGN_DIRECTORY",
             Self::Corrupt => "CORRUPT",
-            Self::Cancelled => "CANCELLED",
             Self::Malformed => "MALFORMED",
             Self::EmptyId => "EMPTY_ID",
             Self::TooLarge => "TOO_LARGE",
             Self::InvalidCommit => "INVALID_COMMIT",
             Self::InvalidOption => "INVALID_OPTION",
             Self::Latched => "LATCHED",
+            Self::TargetExists => "TARGET_EXISTS",
+            Self::NotABackup => "NOT_A_BACKUP",
+            Self::Cancelled => "CANCELLED",
             Self::HashCollision => "HASH_COLLISION",
             Self::Internal => "INTERNAL",
         }
@@ -235,13 +255,15 @@ impl Error {
             Self::NewerFormat { .. } => ErrorCode::NewerFormat,
             Self::ForeignDirectory { .. } => ErrorCode::ForeignDirectory,
             Self::Corrupt { .. } => ErrorCode::Corrupt,
-            Self::Cancelled(_) => ErrorCode::Cancelled,
             Self::Malformed(_) => ErrorCode::Malformed,
             Self::EmptyId(_) => ErrorCode::EmptyId,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
             Self::InvalidCommit(_) => ErrorCode::InvalidCommit,
             Self::InvalidOption { .. } => ErrorCode::InvalidOption,
             Self::Latched { .. } => ErrorCode::Latched,
+            Self::TargetExists { .. } => ErrorCode::TargetExists,
+            Self::NotABackup { .. } => ErrorCode::NotABackup,
+            Self::Cancelled => ErrorCode::Cancelled,
             Self::HashCollision => ErrorCode::HashCollision,
             Self::Internal(_) => ErrorCode::Internal,
         }

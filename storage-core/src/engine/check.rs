@@ -162,7 +162,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
 impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
     fn advance(&mut self, bytes: u64) -> Result<()> {
         self.progress.done = (self.progress.done + bytes).min(self.progress.total);
-        if (self.on_progress)(self.progress) { Ok(()) } else { Err(Error::Cancelled("verification")) }
+        if (self.on_progress)(self.progress) { Ok(()) } else { Err(Error::Cancelled) }
     }
 
     /// Damage goes to the report, other failures are the caller's.

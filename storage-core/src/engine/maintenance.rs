@@ -570,7 +570,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             // Nobody goes on with what the thread, or another caller, met the end of.
             self.latch.check()?;
             if m.closed {
-                return Err(Error::Cancelled("compaction"));
+                return Err(Error::Cancelled);
             }
             if m.compacting.is_none() && m.merge.is_none() {
                 return m.stalled().map_or(Ok(()), |e| Err(e.clone()));

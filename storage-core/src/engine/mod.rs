@@ -10,6 +10,7 @@
 //!
 //! Locks are taken in the order maintenance, log, index.
 
+pub mod backup;
 pub mod cache;
 pub mod check;
 #[cfg(test)]

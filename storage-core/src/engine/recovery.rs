@@ -6,6 +6,7 @@
 //! A bad record ends the log only where a torn write can be the cause: in the last segment, with no later record that
 //! says that this place had been made durable. Anywhere else it is damage, which is reported and never cut away.
 
+use super::backup::INCOMPLETE;
 use super::cache::read_cache;
 use super::checkpoint::create_segment;
 use super::delta::Delta;
@@ -119,9 +120,14 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     }
 }
 
-/// A directory with files, none of which is a store's, is somebody else's. Hidden files do not count.
+/// A directory with files, none of which is a store's, is somebody else's. Hidden files do not count. One to which a copy
+/// was not completed does not hold all of a store.
 fn refuse_foreign<F: FileIO>(io: &F) -> Result<()> {
     let names = io.list()?;
+    if names.iter().any(|name| name == INCOMPLETE) {
+        let detail = "copying a store to it was interrupted: remove it and copy again";
+        return Err(Error::NotABackup { path: io.path().to_path_buf(), detail });
+    }
     if names.iter().any(|name| is_store_file(name)) {
         return Ok(());
     }

@@ -191,7 +191,7 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
 
     fn advance(&mut self, bytes: u64) -> Result<()> {
         self.progress.done = (self.progress.done + bytes).min(self.progress.total);
-        if (self.on_progress)(self.progress) { Ok(()) } else { Err(Error::Cancelled("repair")) }
+        if (self.on_progress)(self.progress) { Ok(()) } else { Err(Error::Cancelled) }
     }
 
     /// Opens the parts that the manifest names; those that are damaged anywhere are to be rebuilt.

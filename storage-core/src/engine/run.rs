@@ -158,6 +158,24 @@ impl<F: FileIO> RunFile<F> {
         RunScan { run: Arc::clone(self), from: Key::first(from), next, rows: Vec::new().into_iter() }
     }
 
+    /// The parts of the file that each end in a checksum of their own: offset and length, in the order of the file. They
+    /// leave nothing out.
+    pub fn sealed_parts(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let Footer { order_offset, order_count, index_offset, filter_offset, footer_offset, .. } =
+            self.footer;
+        let blocks = self.blocks.iter().map(|block| (block.offset, u64::from(block.len)));
+        let pages = (0..order_count.div_ceil(ORDER_PER_PAGE as u64)).map(move |page| {
+            let (offset, len) = order_page_span(page, order_count);
+            (order_offset + offset, len)
+        });
+        let rest = [
+            (index_offset, filter_offset - index_offset),
+            (filter_offset, footer_offset - filter_offset),
+            (footer_offset, FOOTER_LEN as u64),
+        ];
+        blocks.chain(pages).chain(rest)
+    }
+
     /// Up to `limit` groups created in this run, in that order, from `skip` on.
     pub fn created(&self, skip: u64, limit: u64, out: &mut Vec<Group>) -> Result<()> {
         let count = self.footer.order_count;

@@ -3,6 +3,7 @@
 //! Every integer is little-endian and of fixed width, except in index keys, whose numbers are big-endian so that keys
 //! sort as their numbers do. docs/design.md has the byte tables.
 
+pub mod archive;
 pub mod bytes;
 pub mod entry;
 pub mod manifest;

@@ -105,11 +105,15 @@ pub fn align(end: u64) -> u64 {
     end.next_multiple_of(u64::from(RECORD_ALIGN))
 }
 
-fn checksum(segment: SegmentId, header: &[u8], body: &[u8]) -> u32 {
+/// The checksum of the record with this header, of whose body no byte was added yet: [`crc32c::crc32c_append`] adds them.
+pub fn checksum_of_header(segment: SegmentId, header: &[u8]) -> u32 {
     let mut crc = crc32c::crc32c(&segment.0.to_le_bytes());
     crc = crc32c::crc32c_append(crc, header.get(..4).unwrap_or_default());
-    crc = crc32c::crc32c_append(crc, header.get(8..RECORD_HEADER as usize).unwrap_or_default());
-    crc32c::crc32c_append(crc, body)
+    crc32c::crc32c_append(crc, header.get(8..RECORD_HEADER as usize).unwrap_or_default())
+}
+
+fn checksum(segment: SegmentId, header: &[u8], body: &[u8]) -> u32 {
+    crc32c::crc32c_append(checksum_of_header(segment, header), body)
 }
 
 /// Starts a record in an empty buffer: leaves room for the header that [`finish`] fills in.

@@ -3,6 +3,7 @@
 //! A content message becomes one record, so all of it is stored or nothing. What a store needs to know beforehand are the
 //! counters of the sessions it names: one index row each.
 
+mod backup;
 mod check;
 mod group;
 mod lookup;
