@@ -145,6 +145,15 @@ fn a_backup_after_each_step_of_flushes_and_merges_is_the_store_at_that_moment() 
     assert!(flushing > 5 && merging > 5, "{flushing} backups during a flush, {merging} during a merge");
 }
 
+/// Sets a flag when it goes.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The transactions of the only session of a CoValue.
 fn transactions<S: StorageBackend>(storage: &S, id: usize) -> Vec<Vec<u8>> {
     let covalue = storage.get_covalue(&CoValueId::new(format!("co_z{id}"))).unwrap().unwrap();
@@ -180,6 +189,8 @@ fn a_backup_while_others_store_holds_what_had_been_stored_before_and_a_consisten
         }
     };
     std::thread::scope(|scope| {
+        // However this ends, as the writers are waited for.
+        let _stopping = SetAtEnd(&stop);
         for writer in 0..WRITERS {
             scope.spawn(move || write(writer));
         }
@@ -215,7 +226,6 @@ fn a_backup_while_others_store_holds_what_had_been_stored_before_and_a_consisten
                 }
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }
 
