@@ -6,6 +6,7 @@
 //! - A synchronous method borrows its byte arguments for the length of the call and runs the operation inline.
 //! - Its twin `…Async` copies them, queues the operation on the engine's own threads and settles a promise from there
 //!   (`promise.rs`). No thread is made for a call, and nothing waits on the event loop.
+//! - What takes long has no synchronous form (`upkeep.rs`).
 //! - An error is a JavaScript `Error` whose `code` is the stable code of the engine's error; a panic is one with the
 //!   code `INTERNAL` and never ends the process (`error.rs`).
 //! - "Nothing" is `null`.
@@ -16,10 +17,12 @@ mod open;
 mod promise;
 mod records;
 mod storage;
+mod upkeep;
 
 pub use open::OpenTask;
-pub use records::{LockResult, OpenOptions, StorageStats};
+pub use records::{LockResult, OpenOptions, Progress, StorageStats};
 pub use storage::NativeStorage;
+pub use upkeep::{BackupLocation, BackupResult, Task, restore_backup_async};
 
 /// The version of this library. The package that loads it compares it with its own.
 #[napi_derive::napi]

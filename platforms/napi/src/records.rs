@@ -16,6 +16,10 @@ pub struct OpenOptions {
     pub cache_bytes: Option<f64>,
     /// Size in bytes at which a segment of the log is sealed.
     pub segment_bytes: Option<f64>,
+    /// Bytes of index rows in memory at which these are written out.
+    pub delta_bytes: Option<f64>,
+    /// Bytes read ahead while layers of the index are merged.
+    pub buffer_bytes: Option<f64>,
 }
 
 impl TryFrom<OpenOptions> for api::OpenOptions {
@@ -27,6 +31,8 @@ impl TryFrom<OpenOptions> for api::OpenOptions {
             durability: durability(options.durability.as_deref())?,
             cache_bytes: byte_count("cacheBytes", options.cache_bytes)?,
             segment_bytes: byte_count("segmentBytes", options.segment_bytes)?,
+            delta_bytes: byte_count("deltaBytes", options.delta_bytes)?,
+            buffer_bytes: byte_count("bufferBytes", options.buffer_bytes)?,
         })
     }
 }
@@ -87,6 +93,16 @@ impl From<api::LockResult> for LockResult {
     }
 }
 
+/// How far a long operation has come, in bytes.
+#[napi_derive::napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub struct Progress {
+    /// Done.
+    pub done: f64,
+    /// In all; 0 before it is known.
+    pub total: f64,
+}
+
 /// Counters and sizes of an open store, in bytes where they are sizes. Counters begin at 0 when the store is opened.
 #[napi_derive::napi(object, object_from_js = false)]
 #[derive(Debug)]
@@ -104,17 +120,23 @@ pub struct StorageStats {
     pub records_written: f64,
     /// Bytes written to the log.
     pub bytes_written: f64,
+    /// Bytes written once more by writing out the index, merging and compacting.
+    pub bytes_rewritten: f64,
     /// Syncs of the log to the device.
     pub syncs: f64,
     /// Times the index was written out.
     pub checkpoints: f64,
+    /// Slices of layers merged.
+    pub merges: f64,
     /// Records read back from the log at opening.
     pub replayed_records: f64,
     /// Bytes found after the end of the log at opening and dropped: a write that did not complete.
     pub discarded_bytes: f64,
-    /// Rows in the mutable layer of the index.
+    /// Rows of the index in memory.
     pub delta_rows: f64,
     /// Immutable layers of the index.
+    pub layers: u32,
+    /// Files of these layers.
     pub runs: u32,
     /// Rows in them.
     pub run_rows: f64,
@@ -124,12 +146,16 @@ pub struct StorageStats {
     pub segments: u32,
     /// Bytes of the log on disk.
     pub log_bytes: f64,
+    /// How many of these are known not to be needed any more: compacting gives most of them back.
+    pub dead_bytes: f64,
     /// Bytes of index blocks in memory.
     pub cache_bytes: f64,
     /// Bytes of filters and block indexes in memory.
     pub resident_bytes: f64,
     /// Why writes are refused, if they are: the first failure of the device.
     pub write_failure: Option<String>,
+    /// Why merging and compacting do not go on, if they do not: no room, or damage. Stores and loads do go on.
+    pub stalled: Option<String>,
 }
 
 impl From<api::StorageStats> for StorageStats {
@@ -141,19 +167,24 @@ impl From<api::StorageStats> for StorageStats {
             co_values: stats.co_values,
             records_written: stats.records_written,
             bytes_written: stats.bytes_written,
+            bytes_rewritten: stats.bytes_rewritten,
             syncs: stats.syncs,
             checkpoints: stats.checkpoints,
+            merges: stats.merges,
             replayed_records: stats.replayed_records,
             discarded_bytes: stats.discarded_bytes,
             delta_rows: stats.delta_rows,
+            layers: stats.layers,
             runs: stats.runs,
             run_rows: stats.run_rows,
             run_bytes: stats.run_bytes,
             segments: stats.segments,
             log_bytes: stats.log_bytes,
+            dead_bytes: stats.dead_bytes,
             cache_bytes: stats.cache_bytes,
             resident_bytes: stats.resident_bytes,
             write_failure: stats.write_failure,
+            stalled: stats.stalled,
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Class `NativeStorage`: every operation twice, inline and queued.
+//! Class `NativeStorage`: every operation twice, inline and queued, but for those that take long, which are queued only.
 //!
 //! The section numbers are those of `docs/design.md`. Twins that read one CoValue take the engine's read lane; all
-//! others take its write lane, which keeps the order of the calls.
+//! others take its write lane, which keeps the order of the calls. What takes long has a lane of its own.
 
 use jazz_storage_core::api::{self, Lane};
 use napi::bindgen_prelude::{AsyncTask, Env, Object};
@@ -12,6 +12,7 @@ use crate::error::{Thrown, inline, thrown};
 use crate::open::OpenTask;
 use crate::promise::promise;
 use crate::records::{LockResult, OpenOptions, StorageStats};
+use crate::upkeep::{BackupLocation, BackupResult, Task};
 
 /// A handle on a store.
 #[napi]
@@ -368,6 +369,30 @@ impl NativeStorage {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn flush_async<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         promise(env, &self.storage, Lane::Write, |storage| storage.flush(), |()| ())
+    }
+
+    /// Merges all layers of the index and rewrites what is mostly dead, off the event loop and beside all others.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn compact_async<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        promise(env, &self.storage, Lane::Upkeep, |storage| storage.compact(), |()| ())
+    }
+
+    /// Copies the store as it is now, off the event loop and beside all others.
+    #[napi(ts_return_type = "Promise<BackupResult>")]
+    pub fn backup_async<'env>(
+        &self,
+        env: &'env Env,
+        target: BackupLocation,
+        task: &Task,
+    ) -> napi::Result<Object<'env>> {
+        let task = task.task.clone();
+        promise(
+            env,
+            &self.storage,
+            Lane::Upkeep,
+            move |storage| storage.backup(&target.place("target")?, &task),
+            BackupResult::from,
+        )
     }
 
     /// What the store holds and how it is doing.

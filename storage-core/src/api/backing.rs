@@ -1,5 +1,7 @@
 //! A store behind an object, so that one API serves stores on every kind of file system.
 
+use super::backup::{self, BackupPlace, BackupResult};
+use super::task::Task;
 use crate::engine::delta::Delta;
 use crate::engine::{Durability, EngineStats};
 use crate::error::Result;
@@ -28,6 +30,8 @@ pub(super) trait Backing: Send + Sync {
     fn renew_lock(&self, key: &[u8], session: &SessionId, offset: f64) -> Result<()>;
     fn release_lock(&self, key: &[u8], session: &SessionId, now: f64) -> Result<()>;
     fn flush(&self) -> Result<()>;
+    fn compact(&self) -> Result<()>;
+    fn backup(&self, target: &BackupPlace, task: &Task) -> Result<BackupResult>;
     fn stats(&self) -> Result<EngineStats>;
     fn close(&self) -> Result<()>;
     fn is_in_place(&self) -> bool;
@@ -88,6 +92,12 @@ impl<F: FileIO, D: Delta> Backing for BfTreeStorage<F, D> {
     }
     fn flush(&self) -> Result<()> {
         Self::flush(self)
+    }
+    fn compact(&self) -> Result<()> {
+        Self::compact(self)
+    }
+    fn backup(&self, target: &BackupPlace, task: &Task) -> Result<BackupResult> {
+        backup::backup(self, target, task)
     }
     fn stats(&self) -> Result<EngineStats> {
         Self::stats(self)

@@ -7,10 +7,14 @@
 //! - a closed handle opens its store again at the next call, as a Jazz node may use its storage after closing it.
 
 mod backing;
+mod backup;
 mod options;
 mod registry;
+mod task;
 
+pub use backup::{BackupPlace, BackupResult, restore_backup};
 pub use options::{Durability, LockRefusal, LockResult, OpenOptions, StorageStats};
+pub use task::Task;
 
 use crate::error::{Error, Result};
 use crate::format::wire;
@@ -245,6 +249,22 @@ impl NativeStorage {
         self.backing()?.flush()
     }
 
+    /// Writes everything out, merges all layers of the index and rewrites what is mostly dead, so that nothing that was
+    /// erased is left on disk. Loads and stores go on meanwhile.
+    pub fn compact(&self) -> Result<()> {
+        self.backing()?.compact()
+    }
+
+    /// Copies the store as it is now to a file that does not exist, or to a directory that is empty or absent. Everything
+    /// stored before is in the copy; loads and stores go on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::TargetExists`], [`Error::Corrupt`] for damage in the store, [`Error::Cancelled`], [`Error::InvalidOption`],
+    /// [`Error::DiskFull`], [`Error::Io`] and others of the file system. Nothing is left of the copy then.
+    pub fn backup(&self, target: &BackupPlace, task: &Task) -> Result<BackupResult> {
+        self.backing()?.backup(target, task)
+    }
+
     /// Counters and sizes at this moment.
     pub fn stats(&self) -> Result<StorageStats> {
         let backing = self.backing()?;
@@ -266,7 +286,7 @@ impl NativeStorage {
         backing.map_or(Ok(()), |backing| registry::release(&self.handle.options, backing))
     }
 
-    /// Runs an operation on one of this handle's two threads, after those submitted to the same lane before, and hands
+    /// Runs an operation on one of this handle's threads, after those submitted to the same lane before, and hands
     /// its result to `complete` there.
     pub fn submit<T: Send + 'static>(
         &self,

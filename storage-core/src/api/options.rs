@@ -2,6 +2,7 @@
 
 use crate::engine::{self, EngineOptions, EngineStats};
 use crate::error::{Error, Result};
+use crate::format::row::{KEY_LEN, VALUE_LEN};
 use crate::store::StoreOptions;
 
 /// What a completed operation promises.
@@ -44,14 +45,53 @@ pub struct OpenOptions {
     pub path: Option<String>,
     /// What a completed operation promises.
     pub durability: Durability,
-    /// Bytes of index blocks and pieces of the log kept in memory: 64 KiB to 4 GiB. None: 16 MiB.
+    /// Bytes of index blocks and pieces of the log kept in memory: 64 KiB to 4 GiB. None: 16 MiB, on phones and in
+    /// browsers 4 MiB.
     pub cache_bytes: Option<u64>,
-    /// Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB.
+    /// Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB.
     pub segment_bytes: Option<u64>,
+    /// Bytes of index rows in memory at which these are written out: 16 KiB to 256 MiB. While that goes on there may be
+    /// twice as many. None: 8 MiB, on phones and in browsers 2 MiB.
+    pub delta_bytes: Option<u64>,
+    /// Bytes read ahead while layers of the index are merged: 256 KiB to 1 GiB. None: 8 MiB, on phones and in browsers
+    /// 1 MiB.
+    pub buffer_bytes: Option<u64>,
 }
 
 const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+
+/// How many rows have so many bytes.
+fn rows(bytes: u64) -> u64 {
+    bytes / (KEY_LEN + VALUE_LEN) as u64
+}
+
+/// How the engine works where nothing is said of it: what a phone or a browser can spare is less than what a desktop or a
+/// server can.
+pub(super) fn platform_defaults() -> EngineOptions {
+    let small = cfg!(any(target_os = "android", target_os = "ios", target_family = "wasm"));
+    let sized = |usual: u64, little: u64| if small { little } else { usual };
+    EngineOptions {
+        checkpoint_rows: rows(sized(8 * MIB, 2 * MIB)),
+        segment_bytes: sized(32 * MIB, 8 * MIB),
+        cache_bytes: sized(16 * MIB, 4 * MIB),
+        buffer_bytes: sized(8 * MIB, MIB),
+        reserve_bytes: sized(4 * MIB, MIB),
+        background_sync: !cfg!(target_family = "wasm"),
+        background_maintenance: !cfg!(target_family = "wasm"),
+        ..EngineOptions::default()
+    }
+}
+
+/// Refuses what cannot be a path.
+pub(super) fn check_path(option: &'static str, path: &str) -> Result<()> {
+    let invalid = |detail: &str| Err(Error::InvalidOption { option, detail: detail.to_owned() });
+    if path.is_empty() {
+        return invalid("is empty");
+    }
+    if path.contains('\0') { invalid("contains a NUL character") } else { Ok(()) }
+}
 
 fn in_range(option: &'static str, value: Option<u64>, low: u64, high: u64) -> Result<()> {
     match value {
@@ -73,24 +113,24 @@ impl OpenOptions {
                 return invalid("a store with durability \"memory\" has no path");
             }
             (None, _) => return invalid("missing: give the directory of the store"),
-            (Some(path), _) if path.is_empty() => {
-                return invalid("is empty: give the directory of the store");
-            }
-            (Some(path), _) if path.contains('\0') => return invalid("contains a NUL character"),
-            (Some(_), _) => {}
+            (Some(path), _) => check_path("path", path)?,
         }
         in_range("cacheBytes", self.cache_bytes, 64 * KIB, 4 * GIB)?;
-        in_range("segmentBytes", self.segment_bytes, 64 * KIB, GIB)
+        in_range("segmentBytes", self.segment_bytes, 64 * KIB, GIB)?;
+        in_range("deltaBytes", self.delta_bytes, 16 * KIB, 256 * MIB)?;
+        in_range("bufferBytes", self.buffer_bytes, 256 * KIB, GIB)
     }
 
     /// The same for the store.
     pub(super) fn store_options(&self) -> StoreOptions {
-        let defaults = EngineOptions::default();
+        let defaults = platform_defaults();
         StoreOptions {
             durability: self.durability.into(),
             engine: EngineOptions {
                 cache_bytes: self.cache_bytes.unwrap_or(defaults.cache_bytes),
                 segment_bytes: self.segment_bytes.unwrap_or(defaults.segment_bytes),
+                checkpoint_rows: self.delta_bytes.map_or(defaults.checkpoint_rows, rows),
+                buffer_bytes: self.buffer_bytes.unwrap_or(defaults.buffer_bytes),
                 ..defaults
             },
         }
@@ -132,17 +172,23 @@ pub struct StorageStats {
     pub records_written: f64,
     /// Bytes written to the log.
     pub bytes_written: f64,
+    /// Bytes written once more by writing out the index, merging and compacting.
+    pub bytes_rewritten: f64,
     /// Syncs of the log to the device.
     pub syncs: f64,
     /// Times the index was written out.
     pub checkpoints: f64,
+    /// Slices of layers merged.
+    pub merges: f64,
     /// Records read back from the log at opening.
     pub replayed_records: f64,
     /// Bytes found after the end of the log at opening and dropped: a write that did not complete.
     pub discarded_bytes: f64,
-    /// Rows in the mutable layer of the index.
+    /// Rows of the index in memory.
     pub delta_rows: f64,
     /// Immutable layers of the index.
+    pub layers: u32,
+    /// Files of these layers.
     pub runs: u32,
     /// Rows in them.
     pub run_rows: f64,
@@ -152,12 +198,16 @@ pub struct StorageStats {
     pub segments: u32,
     /// Bytes of the log on disk.
     pub log_bytes: f64,
+    /// How many of these are known not to be needed any more: compacting gives most of them back.
+    pub dead_bytes: f64,
     /// Bytes of index blocks and pieces of the log in memory.
     pub cache_bytes: f64,
     /// Bytes of filters and block indexes in memory.
     pub resident_bytes: f64,
     /// Why writes are refused, if they are: the first failure of the device.
     pub write_failure: Option<String>,
+    /// Why merging and compacting do not go on, if they do not: no room, or damage. Stores and loads do go on.
+    pub stalled: Option<String>,
 }
 
 impl StorageStats {
@@ -176,19 +226,24 @@ impl StorageStats {
             co_values: covalues as f64,
             records_written: stats.records as f64,
             bytes_written: stats.bytes_written as f64,
+            bytes_rewritten: stats.bytes_rewritten as f64,
             syncs: stats.syncs as f64,
             checkpoints: stats.checkpoints as f64,
+            merges: stats.merges as f64,
             replayed_records: stats.replayed as f64,
             discarded_bytes: stats.discarded as f64,
             delta_rows: stats.delta_rows as f64,
+            layers: small(stats.layers)?,
             runs: small(stats.runs)?,
             run_rows: stats.run_rows as f64,
             run_bytes: stats.run_bytes as f64,
             segments: small(stats.segments)?,
             log_bytes: stats.log_bytes as f64,
+            dead_bytes: stats.dead_bytes as f64,
             cache_bytes: stats.cache_bytes as f64,
             resident_bytes: stats.resident_bytes as f64,
             write_failure: stats.latched,
+            stalled: stats.stalled,
         })
     }
 }

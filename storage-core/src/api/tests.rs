@@ -1,4 +1,5 @@
 use super::*;
+use crate::ErrorCode;
 use crate::format::tx::Fields;
 use crate::format::wire::{
     OwnedMessage, OwnedSession, StoreStatus, decode_answers, decode_ids, decode_loaded, decode_outcome,
@@ -184,4 +185,104 @@ fn ten_thousand_sessions_and_a_transaction_of_100_megabytes_come_back() {
     let loaded = decode_loaded(&storage.load(b"co_zLarge", 0.0).unwrap().unwrap()).unwrap();
     let (_, txs) = loaded.sessions[0].pieces[0].content.clone().unwrap();
     assert_eq!(txs, large.sessions[0].txs[0]);
+}
+
+#[test]
+fn options_of_memory_are_checked_and_reach_the_engine() {
+    let set = |delta_bytes, buffer_bytes| OpenOptions {
+        durability: Durability::Memory,
+        delta_bytes,
+        buffer_bytes,
+        ..OpenOptions::default()
+    };
+    let (kib, mib) = (1 << 10, 1 << 20);
+    for (option, options) in [
+        ("deltaBytes", set(Some(16 * kib - 1), None)),
+        ("deltaBytes", set(Some(256 * mib + 1), None)),
+        ("bufferBytes", set(None, Some(256 * kib - 1))),
+        ("bufferBytes", set(None, Some(1024 * mib + 1))),
+    ] {
+        let refused = NativeStorage::open(options).err();
+        assert!(
+            matches!(&refused, Some(Error::InvalidOption { option: o, .. }) if *o == option),
+            "{refused:?}"
+        );
+    }
+    let engine = set(Some(16 * kib), Some(256 * kib)).store_options().engine;
+    assert_eq!((engine.checkpoint_rows, engine.buffer_bytes), (16 * 1024 / 120, 256 * kib));
+    let storage = NativeStorage::open(set(Some(16 * kib), Some(256 * kib))).unwrap();
+    for n in 0..400 {
+        storage.store(&message(&format!("co_z{n}"), "s", 0, &["[]"])).unwrap();
+        assert!(storage.stats().unwrap().delta_rows <= 4.0 * 136.0 + 4.0);
+    }
+    storage.compact().unwrap();
+    let stats = storage.stats().unwrap();
+    assert!(stats.checkpoints >= 2.0 && stats.merges >= 1.0 && stats.bytes_rewritten > 0.0, "{stats:?}");
+    assert_eq!((stats.layers, stats.stalled, stats.dead_bytes), (1, None, 0.0));
+}
+
+#[test]
+fn backups_by_path_are_made_restored_and_cancelled() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let storage = NativeStorage::open(options(&dir.path().join("store"))).unwrap();
+    storage.store(&message("co_zA", "s", 0, &["[1]"])).unwrap();
+    let loaded = storage.load(b"co_zA", 1e9).unwrap();
+    let places = [BackupPlace::File(at("backups/a.jazzbak")), BackupPlace::Directory(at("backups/a"))];
+    for (n, place) in places.iter().enumerate() {
+        let task = Task::default();
+        task.cancel();
+        assert_eq!(storage.backup(place, &task).unwrap_err().code(), ErrorCode::Cancelled);
+        assert_eq!(std::fs::read_dir(at("backups")).unwrap().count(), n, "nothing is left of it");
+        let task = Task::default();
+        let made = storage.backup(place, &task).unwrap();
+        assert_eq!(task.progress(), (made.bytes, made.bytes));
+        assert_eq!(storage.backup(place, &task).unwrap_err().code(), ErrorCode::TargetExists);
+
+        let to = at(&format!("restored-{n}"));
+        let task = Task::default();
+        task.cancel();
+        assert_eq!(restore_backup(place, &to, &task).unwrap_err().code(), ErrorCode::Cancelled);
+        assert!(!std::path::Path::new(&to).exists(), "the directory was not there before");
+        restore_backup(place, &to, &Task::default()).unwrap();
+        let over = restore_backup(place, &to, &Task::default());
+        assert_eq!(over.unwrap_err().code(), ErrorCode::TargetExists);
+        let restored = NativeStorage::open(options(std::path::Path::new(&to))).unwrap();
+        assert_eq!(restored.load(b"co_zA", 1e9).unwrap(), loaded);
+        restored.store(&message("co_zA", "s", 1, &["[2]"])).unwrap();
+    }
+    // The store that was copied, which is open, and things that are no backups.
+    let code =
+        |place: BackupPlace| restore_backup(&place, &at("other"), &Task::default()).unwrap_err().code();
+    assert_eq!(code(BackupPlace::Directory(at("store"))), ErrorCode::Locked);
+    assert_eq!(code(BackupPlace::Directory(at("backups"))), ErrorCode::NotABackup);
+    assert_eq!(code(BackupPlace::File(at("store/MANIFEST-1"))), ErrorCode::NotABackup);
+    assert_eq!(code(BackupPlace::File(at("nothing"))), ErrorCode::Io);
+    for place in
+        [BackupPlace::File(String::new()), BackupPlace::File(at("a:b")), BackupPlace::Directory("\0".into())]
+    {
+        assert_eq!(code(place.clone()), ErrorCode::InvalidOption);
+        assert_eq!(storage.backup(&place, &Task::default()).unwrap_err().code(), ErrorCode::InvalidOption);
+    }
+    assert!(!std::path::Path::new(&at("other")).exists());
+}
+
+#[test]
+fn upkeep_does_not_hold_up_stores() {
+    let storage =
+        NativeStorage::open(OpenOptions { durability: Durability::Memory, ..OpenOptions::default() })
+            .unwrap();
+    let (begun, ready) = std::sync::mpsc::channel::<()>();
+    let (stored, done) = std::sync::mpsc::channel::<()>();
+    let wait = move |_: &NativeStorage| {
+        // Ends only when the store that is submitted after it is done.
+        ready.recv_timeout(std::time::Duration::from_secs(20)).map_err(|_| Error::Internal("held up".into()))
+    };
+    let (finished, result) = std::sync::mpsc::channel();
+    storage.submit(Lane::Upkeep, wait, move |outcome| finished.send(outcome).unwrap());
+    let bytes = message("co_zA", "s", 0, &["[1]"]);
+    storage.submit(Lane::Write, move |storage| storage.store(&bytes), move |_| stored.send(()).unwrap());
+    done.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+    begun.send(()).unwrap();
+    result.recv().unwrap().unwrap();
 }

@@ -30,12 +30,14 @@ pub enum Lane {
     Write,
     /// For what only reads. It may run before writes submitted earlier.
     Read,
+    /// For what takes long and holds up nobody else: compacting, backups.
+    Upkeep,
 }
 
 /// Something to run on a thread of the queue.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// The queue: two lanes, each with a thread of its own.
+/// The queue: a thread for each lane.
 ///
 /// ```
 /// use jazz_storage_core::store::queued::{Lane, Lanes};
@@ -49,12 +51,14 @@ pub type Job = Box<dyn FnOnce() + Send>;
 pub struct Lanes {
     write: Worker,
     read: Worker,
+    upkeep: Worker,
 }
 
 impl Lanes {
     /// A queue without threads yet. They will be named after `name`, for debuggers.
     pub fn new(name: &str) -> Self {
-        Self { write: Worker::new(format!("{name}-write")), read: Worker::new(format!("{name}-read")) }
+        let worker = |lane: &str| Worker::new(format!("{name}-{lane}"));
+        Self { write: worker("write"), read: worker("read"), upkeep: worker("upkeep") }
     }
 
     /// Runs `job` after all jobs submitted to the lane before.
@@ -64,6 +68,7 @@ impl Lanes {
         match lane {
             Lane::Write => self.write.submit(job),
             Lane::Read => self.read.submit(job),
+            Lane::Upkeep => self.upkeep.submit(job),
         }
     }
 }
