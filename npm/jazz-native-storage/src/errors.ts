@@ -19,6 +19,9 @@ export type EngineErrorCode =
   | "INVALID_COMMIT"
   | "INVALID_OPTION"
   | "LATCHED"
+  | "TARGET_EXISTS"
+  | "NOT_A_BACKUP"
+  | "CANCELLED"
   | "HASH_COLLISION"
   | "INTERNAL";
 
@@ -46,6 +49,9 @@ const BLAME: Readonly<Record<NativeStorageErrorCode, Blame>> = {
   INVALID_COMMIT: "caller",
   INVALID_OPTION: "caller",
   LATCHED: "store",
+  TARGET_EXISTS: "caller",
+  NOT_A_BACKUP: "caller",
+  CANCELLED: "caller",
   HASH_COLLISION: "store",
   INTERNAL: "store",
   BINDING_MISSING: "store",

@@ -1,15 +1,30 @@
 /** Native storage for Jazz: a `StorageAPI` for cojson over a storage engine written for it. */
 import type { RawCoID, StorageAPI } from "cojson";
 import { NativeStorageError, toNativeStorageError } from "./errors.js";
-import type { NativeOpenOptions, NativeStorage, StorageStats } from "./native.js";
+import type { BackupResult, NativeOpenOptions, NativeStorage, StorageStats } from "./native.js";
 import { loadBinding } from "./native-node.js";
-import { type Flavour, type NativeStorageOptions, validateOptions } from "./options.js";
+import {
+  checkPath,
+  describe,
+  type Flavour,
+  invalid,
+  type NativeStorageOptions,
+  validateOptions,
+} from "./options.js";
 import { NativeStorageAsync } from "./storage-async.js";
 import { NativeStorageSync } from "./storage-sync.js";
+import {
+  type BackupLocation,
+  checkLocation,
+  type RestoreOptions,
+  type UpkeepOptions,
+  watched,
+} from "./upkeep.js";
 
 export type { BindingErrorCode, EngineErrorCode, NativeStorageErrorCode } from "./errors.js";
-export type { StorageStats } from "./native.js";
+export type { BackupResult, Progress, StorageStats } from "./native.js";
 export type { DegradedEvent, Durability, Flavour, NativeStorageOptions } from "./options.js";
+export type { BackupLocation, RestoreOptions, UpkeepOptions } from "./upkeep.js";
 export { NativeStorageError };
 
 /** A storage for `node.setStorage`, with what the engine offers beyond cojson's interface. */
@@ -23,6 +38,13 @@ export interface JazzNativeStorage extends StorageAPI {
   flush: () => Promise<void>;
   /** Ids of deleted values that are waiting for their content to be erased. */
   pendingDeletions: () => Promise<RawCoID[]>;
+  /** Gives room on disk back: nothing that was erased is left there afterwards. Loads and stores go on meanwhile. */
+  compact: () => Promise<void>;
+  /**
+   * Copies the store as it is now, with everything that was stored before, while loads and stores go on. Nothing that
+   * exists is replaced, and nothing is left of a copy that was not completed.
+   */
+  backup: (target: BackupLocation, options?: UpkeepOptions) => Promise<BackupResult>;
 }
 
 /** Opens a store, without blocking the JavaScript thread. Rejects with a {@link NativeStorageError}. */
@@ -47,13 +69,29 @@ export function createNativeStorageSync(options: NativeStorageOptions): JazzNati
   }
 }
 
+/** Makes a store of a backup, checks all of it, and leaves it closed. Rejects with a {@link NativeStorageError}. */
+export async function restoreBackup(options: RestoreOptions): Promise<BackupResult> {
+  if (typeof options !== "object" || options === null) {
+    throw invalid("options", `must be an object with from and path, not ${describe(options)}`);
+  }
+  const { from, path } = options;
+  const location = checkLocation("from", from);
+  checkPath("path", path);
+  const binding = loadBinding();
+  return await watched(new binding.Task(), options, (task) =>
+    binding.restoreBackupAsync(location, path, task),
+  );
+}
+
 function openOptions({
   path,
   durability,
   cacheBytes,
   segmentBytes,
+  deltaBytes,
+  bufferBytes,
 }: NativeStorageOptions): NativeOpenOptions {
-  return { path, durability, cacheBytes, segmentBytes };
+  return { path, durability, cacheBytes, segmentBytes, deltaBytes, bufferBytes };
 }
 
 function wrap(native: NativeStorage, { flavour, onDegraded }: NativeStorageOptions): JazzNativeStorage {

@@ -9,12 +9,42 @@ export interface NativeOpenOptions {
   durability?: Durability;
   cacheBytes?: number;
   segmentBytes?: number;
+  deltaBytes?: number;
+  bufferBytes?: number;
 }
 
 export interface NativeLockResult {
   acquired: boolean;
   reason?: "not_due" | "lock_held";
   lastProcessedOffset: number;
+}
+
+/** How far a long operation has come, in bytes. */
+export interface Progress {
+  done: number;
+  /** 0 before it is known. */
+  total: number;
+}
+
+/** Given to a long operation when it begins, to watch it and to end it. */
+export interface NativeTask {
+  progress(): Progress;
+  /** Lets the operation fail with `CANCELLED`, unless it is complete by then. */
+  cancel(): void;
+}
+
+/** Where a backup is: one of both. */
+export interface NativeBackupLocation {
+  file?: string;
+  directory?: string;
+}
+
+/** What was copied. */
+export interface BackupResult {
+  /** Files of the store. */
+  files: number;
+  /** Their bytes. */
+  bytes: number;
 }
 
 /** Counters and sizes of an open store; sizes are in bytes. Counters begin at 0 when the store is opened. */
@@ -31,17 +61,23 @@ export interface StorageStats {
   recordsWritten: number;
   /** Bytes written to the log. */
   bytesWritten: number;
+  /** Bytes written once more by writing out the index, merging and compacting. */
+  bytesRewritten: number;
   /** Syncs of the log to the device. */
   syncs: number;
   /** Times the index was written out. */
   checkpoints: number;
+  /** Slices of layers merged. */
+  merges: number;
   /** Records read back from the log at opening. */
   replayedRecords: number;
   /** Bytes found after the end of the log at opening and dropped: a write that did not complete. */
   discardedBytes: number;
-  /** Rows in the mutable layer of the index. */
+  /** Rows of the index in memory. */
   deltaRows: number;
   /** Immutable layers of the index. */
+  layers: number;
+  /** Files of these layers. */
   runs: number;
   /** Rows in them. */
   runRows: number;
@@ -51,12 +87,16 @@ export interface StorageStats {
   segments: number;
   /** Bytes of the log on disk. */
   logBytes: number;
+  /** How many of these are known not to be needed any more: compacting gives most of them back. */
+  deadBytes: number;
   /** Bytes of index blocks in memory. */
   cacheBytes: number;
   /** Bytes of filters and block indexes in memory. */
   residentBytes: number;
   /** Why writes are refused, if they are: the first failure of the device. */
   writeFailure?: string;
+  /** Why merging and compacting do not go on, if they do not: no room, or damage. Stores and loads do go on. */
+  stalled?: string;
 }
 
 /** An open store. Errors are thrown as `Error`s with a stable `code`. */
@@ -117,6 +157,10 @@ export interface NativeStorage {
   releaseLockAsync(session: Uint8Array, peer: Uint8Array, now: number): Promise<void>;
   flushAsync(): Promise<void>;
   statsAsync(): Promise<StorageStats>;
+  compactAsync(): Promise<void>;
+  /** A task for one operation. */
+  task(): NativeTask;
+  backupAsync(target: NativeBackupLocation, task: NativeTask): Promise<BackupResult>;
   closeAsync(): Promise<void>;
 }
 
@@ -126,6 +170,8 @@ export interface NativeBinding {
     open(options: NativeOpenOptions): NativeStorage;
     openAsync(options: NativeOpenOptions): Promise<NativeStorage>;
   };
+  readonly Task: new () => NativeTask;
+  restoreBackupAsync(from: NativeBackupLocation, path: string, task: NativeTask): Promise<BackupResult>;
   /** The version of the package the binding was built for. */
   version(): string;
 }

@@ -24,10 +24,17 @@ export interface NativeStorageOptions {
   readonly flavour?: Flavour;
   /** Default: `"relaxed"`. */
   readonly durability?: Durability;
-  /** Bytes of memory for cached index blocks. Default: chosen by the platform. */
+  /** Bytes of memory for cached index blocks and pieces of the log. Default: chosen by the platform. */
   readonly cacheBytes?: number;
-  /** Size in bytes at which a log segment is sealed and a new one begun. Default: 32 MiB. */
+  /** Size in bytes at which a log segment is sealed and a new one begun. Default: chosen by the platform. */
   readonly segmentBytes?: number;
+  /**
+   * Bytes of index rows in memory at which they are written out, while others take their place. Default: chosen by the
+   * platform.
+   */
+  readonly deltaBytes?: number;
+  /** Bytes of memory to read ahead while layers of the index are merged. Default: chosen by the platform. */
+  readonly bufferBytes?: number;
   /**
    * Called once, when an operation has failed in a way that means this store no longer keeps what it promised (disk full,
    * a failed write, damaged data, …). Every such failure is also thrown or logged.
@@ -43,6 +50,8 @@ const NAMES: readonly string[] = [
   "durability",
   "cacheBytes",
   "segmentBytes",
+  "deltaBytes",
+  "bufferBytes",
   "onDegraded",
 ] satisfies (keyof NativeStorageOptions)[];
 
@@ -61,6 +70,8 @@ export function validateOptions(options: unknown): asserts options is NativeStor
   oneOf("durability", given.durability, DURABILITIES);
   bytes("cacheBytes", given.cacheBytes);
   bytes("segmentBytes", given.segmentBytes);
+  bytes("deltaBytes", given.deltaBytes);
+  bytes("bufferBytes", given.bufferBytes);
   if (given.onDegraded !== undefined && typeof given.onDegraded !== "function") {
     throw invalid("onDegraded", `must be a function, not ${describe(given.onDegraded)}`);
   }
@@ -68,8 +79,15 @@ export function validateOptions(options: unknown): asserts options is NativeStor
     if (given.durability !== "memory") {
       throw invalid("path", 'is required, except with durability "memory"');
     }
-  } else if (typeof given.path !== "string" || given.path === "" || given.path.includes("\0")) {
-    throw invalid("path", `must name a directory, not ${describe(given.path)}`);
+  } else {
+    checkPath("path", given.path);
+  }
+}
+
+/** Throws `INVALID_OPTION` unless `path` can name something. */
+export function checkPath(option: string, path: unknown): asserts path is string {
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
+    throw invalid(option, `must be a path, not ${describe(path)}`);
   }
 }
 
@@ -85,10 +103,10 @@ function bytes(name: string, value: unknown): void {
   }
 }
 
-function invalid(option: string, detail: string): NativeStorageError {
+export function invalid(option: string, detail: string): NativeStorageError {
   return new NativeStorageError("INVALID_OPTION", `option ${option}: ${detail}`);
 }
 
-function describe(value: unknown): string {
+export function describe(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

@@ -17,8 +17,9 @@ import {
 } from "./cojson-internals.js";
 import { setOwn } from "./delivery.js";
 import { isDegradation, NativeStorageError, toNativeStorageError } from "./errors.js";
-import type { NativeLockResult, NativeStorage, StorageStats } from "./native.js";
+import type { BackupResult, NativeLockResult, NativeStorage, StorageStats } from "./native.js";
 import type { DegradedEvent, Flavour } from "./options.js";
+import { type BackupLocation, checkLocation, type UpkeepOptions, watched } from "./upkeep.js";
 
 const U32_LIMIT = 0xffffffff;
 
@@ -86,6 +87,28 @@ export abstract class StorageBase {
   /** Ids of deleted values that are waiting for their content to be erased. */
   async pendingDeletions(): Promise<RawCoID[]> {
     return readIds(await this.attempt(this.native.pendingDeletionsAsync())) as RawCoID[];
+  }
+
+  /** Gives room on disk back: nothing that was erased is left there afterwards. Loads and stores go on meanwhile. */
+  async compact(): Promise<void> {
+    try {
+      await this.native.compactAsync();
+    } catch (error) {
+      // A store that lacks the room to compact keeps what it promised.
+      const typed = toNativeStorageError(error);
+      throw typed.code === "DISK_FULL" ? typed : this.report(typed);
+    }
+  }
+
+  /** Copies the store as it is now, with everything that was stored before, while loads and stores go on. */
+  async backup(target: BackupLocation, options: UpkeepOptions = {}): Promise<BackupResult> {
+    const location = checkLocation("target", target);
+    try {
+      return await watched(this.native.task(), options, (task) => this.native.backupAsync(location, task));
+    } catch (error) {
+      // Any other failure is one of the target.
+      throw error instanceof NativeStorageError && error.code === "CORRUPT" ? this.report(error) : error;
+    }
   }
 
   protected abstract runScheduledErasure(): Promise<{ hasMore: boolean }>;

@@ -62,6 +62,8 @@ describe("options", () => {
     [{ path: "x", cacheBytes: 1.5 }, "cacheBytes"],
     [{ path: "x", segmentBytes: -1 }, "segmentBytes"],
     [{ path: "x", segmentBytes: "1" }, "segmentBytes"],
+    [{ path: "x", deltaBytes: Number.NaN }, "deltaBytes"],
+    [{ path: "x", bufferBytes: -1 }, "bufferBytes"],
     [{ path: "x", onDegraded: true }, "onDegraded"],
   ])("%j is refused, naming the option", async (options, name) => {
     expect(await openingErrors(options)).toEqual({
@@ -73,7 +75,12 @@ describe("options", () => {
 
   test("sizes the engine cannot work with are refused by it", async () => {
     const path = join(temporaryDirectory(), "store");
-    expect(await openingErrors({ path, segmentBytes: 1 })).toMatchObject({ code: "INVALID_OPTION" });
+    for (const name of ["cacheBytes", "segmentBytes", "deltaBytes", "bufferBytes"]) {
+      expect(await openingErrors({ path, [name]: 1 })).toMatchObject({
+        code: "INVALID_OPTION",
+        message: expect.stringContaining(name),
+      });
+    }
   });
 
   test("a store in memory needs no path, and keeps nothing", async () => {

@@ -377,6 +377,12 @@ impl NativeStorage {
         promise(env, &self.storage, Lane::Upkeep, |storage| storage.compact(), |()| ())
     }
 
+    /// A task for one operation.
+    #[napi]
+    pub fn task(&self) -> Task {
+        Task::default()
+    }
+
     /// Copies the store as it is now, off the event loop and beside all others.
     #[napi(ts_return_type = "Promise<BackupResult>")]
     pub fn backup_async<'env>(

@@ -12,7 +12,7 @@ import { counter, message, text } from "./forms.mjs";
 const root = resolve(import.meta.dirname, "../../..");
 const native = join(root, "npm/jazz-native-storage/native");
 const addon = join(native, readdirSync(native).find((file) => file.endsWith(".node")) ?? "missing");
-const { NativeStorage, version } = createRequire(import.meta.url)(addon);
+const { NativeStorage, restoreBackupAsync, Task, version } = createRequire(import.meta.url)(addon);
 
 const scratch = mkdtempSync(join(tmpdir(), "jazz-native-storage-binding-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -27,16 +27,44 @@ test("the addon has the version of the package", () => {
   assert.equal(version(), expected);
 });
 
-test("every operation has a twin off the event loop", () => {
+test("every operation has a twin off the event loop, and what takes long exists only there", () => {
   const methods = Object.getOwnPropertyNames(NativeStorage.prototype).filter(
-    (name) => name !== "constructor",
+    (name) => name !== "constructor" && name !== "task",
   );
   const sync = methods.filter((name) => !name.endsWith("Async"));
   assert.equal(sync.length, 19);
   assert.deepEqual(
     methods.filter((name) => name.endsWith("Async")).sort(),
-    sync.map((name) => `${name}Async`).sort(),
+    [...sync.map((name) => `${name}Async`), "backupAsync", "compactAsync"].sort(),
   );
+});
+
+test("a backup runs beside stores, tells how far it is, ends when told, and is restored", async () => {
+  const storage = inMemory();
+  for (let n = 0; n < 40; n++) storage.store(message(`co_z${n}`, { changes: "x".repeat(1_000_000) }));
+  const file = join(scratch, "backup.jazzbak");
+  const task = new Task();
+  assert.deepEqual(task.progress(), { done: 0, total: 0 });
+  const backup = storage.backupAsync({ file }, task);
+  assert.equal(await storage.storeAsync(message("co_z40")), null);
+  const { files, bytes } = await backup;
+  assert(files > 0 && bytes > 40_000_000);
+  assert.deepEqual(task.progress(), { done: bytes, total: bytes });
+
+  const ended = storage.task();
+  ended.cancel();
+  await assert.rejects(() => storage.backupAsync({ file: `${file}2` }, ended), { code: "CANCELLED" });
+  await assert.rejects(() => storage.backupAsync({ file }, new Task()), { code: "TARGET_EXISTS" });
+  for (const location of [{}, { file, directory: file }, { file: "" }]) {
+    await assert.rejects(() => storage.backupAsync(location, new Task()), { code: "INVALID_OPTION" });
+  }
+  const path = join(scratch, "restored");
+  assert.deepEqual(await restoreBackupAsync({ file }, path, new Task()), { files, bytes });
+  const restored = NativeStorage.open({ path });
+  assert(restored.coValueCount() >= 40);
+  assert.deepEqual(restored.load(text("co_z7"), BUDGET), storage.load(text("co_z7"), BUDGET));
+  restored.close();
+  await assert.rejects(() => restoreBackupAsync({ file }, path, new Task()), { code: "TARGET_EXISTS" });
 });
 
 test("nothing is null, in both flavours", async () => {
@@ -127,6 +155,8 @@ test("options are checked before anything is opened", () => {
     { path, cacheBytes: -1 },
     { path, cacheBytes: 70_000.5 },
     { path, segmentBytes: Number.NaN },
+    { path, deltaBytes: 16_383 },
+    { path, bufferBytes: 1 },
     { path, segmentBytes: Number.POSITIVE_INFINITY },
     { path: "" },
     {},
