@@ -1,8 +1,9 @@
 //! A store behind an object, so that one API serves stores on every kind of file system.
 
 use super::backup::{self, BackupPlace, BackupResult};
+use super::options::OpenOptions;
 use super::task::Task;
-use crate::engine::delta::Delta;
+use crate::engine::delta::{BfTreeDelta, Delta};
 use crate::engine::{Durability, EngineStats};
 use crate::error::Result;
 use crate::file::FileIO;
@@ -11,6 +12,7 @@ use crate::store::bftree::BfTreeStorage;
 use crate::store::content::{ContentStore, Piece, StoreOutcome, StoreStatus};
 use crate::store::rows::{CoValueId, KnownState, LockOutcome, LockTiming, SessionId, SyncStateUpdate};
 use crate::store::traits::StorageBackend;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The operations of a store, without generics.
 pub(super) trait Backing: Send + Sync {
@@ -37,81 +39,105 @@ pub(super) trait Backing: Send + Sync {
     fn is_in_place(&self) -> bool;
     fn durability(&self) -> Durability;
     fn make_strict(&self);
+    /// What waits until all that was done so far is as durable as a completed operation must be. None: it is.
+    fn ticket(&self) -> Option<Ticket>;
 }
 
-impl<F: FileIO, D: Delta> Backing for BfTreeStorage<F, D> {
+/// See [`Backing::ticket`].
+pub(super) type Ticket = Box<dyn FnOnce() -> Result<()> + Send>;
+
+/// A store as its handles share it. Its operations return when they survive the end of the process; handles see to the rest
+/// with [`Backing::ticket`].
+pub(super) struct Shared<F: FileIO, D: Delta = BfTreeDelta> {
+    store: BfTreeStorage<F, D>,
+    /// Set when one of those who share the store asked for [`Durability::Strict`].
+    strict: AtomicBool,
+}
+
+impl<F: FileIO> Shared<F> {
+    /// Opens the store.
+    pub(super) fn open(io: F, options: &OpenOptions) -> Result<Self> {
+        let strict = AtomicBool::new(options.durability == super::Durability::Strict);
+        Ok(Self { store: BfTreeStorage::open(io, options.store_options())?, strict })
+    }
+}
+
+impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     fn store(&self, message: &ContentMessage<'_>) -> Result<StoreOutcome> {
-        ContentStore::store(self, message)
+        ContentStore::store(&self.store, message)
     }
     fn store_batch(&self, messages: &[ContentMessage<'_>]) -> Result<Vec<u8>> {
         let mut answers = Vec::with_capacity(messages.len());
-        self.store_all(messages, |message, outcome| {
+        self.store.store_all(messages, |message, outcome| {
             answers.push(outcome.encode(message)?);
             Ok(outcome.status == StoreStatus::Stored)
         })?;
         wire::encode_answers(&answers)
     }
     fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>> {
-        Self::load_encoded(self, id, budget)
+        self.store.load_encoded(id, budget)
     }
     fn load_piece(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<Piece>> {
-        ContentStore::load_piece(self, id, session, after, count)
+        ContentStore::load_piece(&self.store, id, session, after, count)
     }
     fn known_state(&self, id: &CoValueId) -> Result<Option<KnownState>> {
-        self.get_known_state(id)
+        self.store.get_known_state(id)
     }
     fn pending_deletions(&self) -> Result<Vec<CoValueId>> {
-        StorageBackend::pending_deletions(self)
+        self.store.pending_deletions()
     }
     fn erase(&self, id: &CoValueId) -> Result<bool> {
-        self.erase_covalue_but_keep_tombstone(id)
+        self.store.erase_covalue_but_keep_tombstone(id)
     }
     fn covalue_ids(&self, limit: u32, offset: u64) -> Result<Vec<CoValueId>> {
-        StorageBackend::covalue_ids(self, limit, offset)
+        self.store.covalue_ids(limit, offset)
     }
     fn covalue_count(&self) -> Result<u64> {
-        StorageBackend::covalue_count(self)
+        self.store.covalue_count()
     }
     fn track_sync_state(&self, updates: &[SyncStateUpdate]) -> Result<()> {
-        StorageBackend::track_sync_state(self, updates)
+        self.store.track_sync_state(updates)
     }
     fn unsynced_ids(&self) -> Result<Vec<CoValueId>> {
-        StorageBackend::unsynced_ids(self)
+        self.store.unsynced_ids()
     }
     fn stop_tracking(&self, id: &CoValueId) -> Result<()> {
-        self.stop_tracking_sync_state(id)
+        self.store.stop_tracking_sync_state(id)
     }
     fn try_acquire_lock(&self, key: &[u8], session: &SessionId, timing: LockTiming) -> Result<LockOutcome> {
-        StorageBackend::try_acquire_lock(self, key, session, timing)
+        self.store.try_acquire_lock(key, session, timing)
     }
     fn renew_lock(&self, key: &[u8], session: &SessionId, offset: f64) -> Result<()> {
-        StorageBackend::renew_lock(self, key, session, offset)
+        self.store.renew_lock(key, session, offset)
     }
     fn release_lock(&self, key: &[u8], session: &SessionId, now: f64) -> Result<()> {
-        StorageBackend::release_lock(self, key, session, now)
+        self.store.release_lock(key, session, now)
     }
     fn flush(&self) -> Result<()> {
-        Self::flush(self)
+        self.store.flush()
     }
     fn compact(&self) -> Result<()> {
-        Self::compact(self)
+        self.store.compact()
     }
     fn backup(&self, target: &BackupPlace, task: &Task) -> Result<BackupResult> {
-        backup::backup(self, target, task)
+        backup::backup(&self.store, target, task)
     }
     fn stats(&self) -> Result<EngineStats> {
-        Self::stats(self)
+        self.store.stats()
     }
     fn close(&self) -> Result<()> {
-        Self::close(self)
+        self.store.close()
     }
     fn is_in_place(&self) -> bool {
-        Self::is_in_place(self)
+        self.store.is_in_place()
     }
     fn durability(&self) -> Durability {
-        Self::durability(self)
+        if self.strict.load(Ordering::Relaxed) { Durability::Strict } else { self.store.durability() }
     }
     fn make_strict(&self) {
-        Self::make_strict(self);
+        self.strict.store(true, Ordering::Relaxed);
+    }
+    fn ticket(&self) -> Option<Ticket> {
+        self.strict.load(Ordering::Relaxed).then(|| Box::new(self.store.ticket()) as Ticket)
     }
 }

@@ -18,9 +18,10 @@ pub use task::Task;
 
 use crate::error::{Error, Result};
 use crate::format::wire;
-use crate::store::queued::{Lane as QueueLane, Lanes, guarded};
+use crate::store::queued::{Lanes, guarded};
 use crate::store::rows::{CoValueId, LockOutcome, LockTiming, PeerId, SessionId, SyncStateUpdate};
-use backing::Backing;
+use backing::{Backing, Ticket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use crate::store::queued::Lane;
@@ -37,12 +38,16 @@ pub use crate::store::queued::Lane;
 #[derive(Clone)]
 pub struct NativeStorage {
     handle: Arc<Handle>,
+    /// Where a change leaves what waits until it is durable. Without it, a change waits itself.
+    deferred: Option<Arc<Mutex<Option<Ticket>>>>,
 }
 
 struct Handle {
     options: OpenOptions,
     open: Mutex<Option<Arc<dyn Backing>>>,
     lanes: Lanes,
+    /// Whether jobs of the write lane complete on the lane for completions, on which they keep their order.
+    completes_apart: AtomicBool,
 }
 
 impl Handle {
@@ -98,7 +103,21 @@ impl NativeStorage {
         options.validate()?;
         let backing = registry::acquire(&options)?;
         let lanes = Lanes::new("jazz-storage");
-        Ok(Self { handle: Arc::new(Handle { options, open: Mutex::new(Some(backing)), lanes }) })
+        let open = Mutex::new(Some(backing));
+        let handle = Handle { options, open, lanes, completes_apart: AtomicBool::new(false) };
+        Ok(Self { handle: Arc::new(handle), deferred: None })
+    }
+
+    /// Runs what changes the store.
+    fn change<T>(&self, operation: impl FnOnce(&dyn Backing) -> Result<T>) -> Result<T> {
+        let backing = self.backing()?;
+        let result = operation(&*backing)?;
+        match (backing.ticket(), &self.deferred) {
+            (Some(ticket), Some(slot)) => *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(ticket),
+            (Some(ticket), None) => ticket()?,
+            (None, _) => {}
+        }
+        Ok(result)
     }
 
     fn backing(&self) -> Result<Arc<dyn Backing>> {
@@ -114,13 +133,13 @@ impl NativeStorage {
     /// stands where the message ends, else the outcome (section 3.2).
     pub fn store(&self, message: &[u8]) -> Result<Option<Vec<u8>>> {
         let message = wire::decode_message(message)?;
-        self.backing()?.store(&message)?.encode(&message)
+        self.change(|backing| backing.store(&message))?.encode(&message)
     }
 
     /// Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
     pub fn store_batch(&self, batch: &[u8]) -> Result<Vec<u8>> {
         let messages = wire::decode_batch(batch)?;
-        self.backing()?.store_batch(&messages)
+        self.change(|backing| backing.store_batch(&messages))
     }
 
     /// Loads a CoValue (section 3.4); nothing if it is not stored. Pieces after each session's first one are left out
@@ -174,7 +193,8 @@ impl NativeStorage {
 
     /// Erases all sessions of a CoValue but its delete sessions. False if it is not stored.
     pub fn erase(&self, id: &[u8]) -> Result<bool> {
-        self.backing()?.erase(&covalue_id(id)?)
+        let id = covalue_id(id)?;
+        self.change(|backing| backing.erase(&id))
     }
 
     /// At most `limit` ids in the order in which the CoValues were first stored, after skipping `offset` of them.
@@ -197,7 +217,7 @@ impl NativeStorage {
                 synced: update.synced,
             })
             .collect();
-        self.backing()?.track_sync_state(&updates)
+        self.change(|backing| backing.track_sync_state(&updates))
     }
 
     /// The ids of the CoValues with at least one peer they are not synced to.
@@ -207,7 +227,8 @@ impl NativeStorage {
 
     /// Forgets all peers of a CoValue.
     pub fn stop_tracking(&self, id: &[u8]) -> Result<()> {
-        self.backing()?.stop_tracking(&covalue_id(id)?)
+        let id = covalue_id(id)?;
+        self.change(|backing| backing.stop_tracking(&id))
     }
 
     /// Takes the reconciliation lock of a peer for a session, if it is due and not held by another one. Times are
@@ -221,8 +242,8 @@ impl NativeStorage {
         interval: f64,
     ) -> Result<LockResult> {
         let timing = LockTiming { now, ttl, interval };
-        let outcome =
-            self.backing()?.try_acquire_lock(checked(peer, "peer id")?, &session_id(session)?, timing)?;
+        let (peer, session) = (checked(peer, "peer id")?, session_id(session)?);
+        let outcome = self.change(|backing| backing.try_acquire_lock(peer, &session, timing))?;
         let refused =
             |reason| LockResult { acquired: false, reason: Some(reason), last_processed_offset: 0.0 };
         Ok(match outcome {
@@ -236,12 +257,14 @@ impl NativeStorage {
 
     /// Records how far the lock's holder has come. Does nothing for another session.
     pub fn renew_lock(&self, session: &[u8], peer: &[u8], offset: f64) -> Result<()> {
-        self.backing()?.renew_lock(checked(peer, "peer id")?, &session_id(session)?, offset)
+        let (peer, session) = (checked(peer, "peer id")?, session_id(session)?);
+        self.change(|backing| backing.renew_lock(peer, &session, offset))
     }
 
     /// Records that the run of the lock's holder is complete. Does nothing for another session.
     pub fn release_lock(&self, session: &[u8], peer: &[u8], now: f64) -> Result<()> {
-        self.backing()?.release_lock(checked(peer, "peer id")?, &session_id(session)?, now)
+        let (peer, session) = (checked(peer, "peer id")?, session_id(session)?);
+        self.change(|backing| backing.release_lock(peer, &session, now))
     }
 
     /// Makes everything stored so far survive a power cut.
@@ -286,16 +309,41 @@ impl NativeStorage {
         backing.map_or(Ok(()), |backing| registry::release(&self.handle.options, backing))
     }
 
-    /// Runs an operation on one of this handle's threads, after those submitted to the same lane before, and hands
-    /// its result to `complete` there.
+    /// Runs an operation on one of this handle's threads, after those submitted to the same lane before, and hands its
+    /// result to `complete` on one of them, in the same order, when what it did is durable.
     pub fn submit<T: Send + 'static>(
         &self,
-        lane: QueueLane,
+        lane: Lane,
         operation: impl FnOnce(&Self) -> Result<T> + Send + 'static,
         complete: impl FnOnce(Result<T>) + Send + 'static,
     ) {
-        let storage = self.clone();
-        self.handle.lanes.submit(lane, Box::new(move || complete(guarded(|| operation(&storage)))));
+        let deferred = (lane == Lane::Write).then(Arc::default);
+        let storage = Self { handle: Arc::clone(&self.handle), deferred };
+        let job = move || {
+            let result = guarded(|| operation(&storage));
+            if lane == Lane::Write { storage.complete(result, complete) } else { complete(result) }
+        };
+        self.handle.lanes.submit(lane, Box::new(job));
+    }
+
+    /// Hands on the result of a job of the write lane when what it did is durable. The next job does not wait for that, so
+    /// that one sync serves all that were done before it.
+    fn complete<T: Send + 'static>(
+        &self,
+        result: Result<T>,
+        complete: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
+        let slot =
+            self.deferred.as_ref().map(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let ticket = slot.flatten();
+        if ticket.is_none() && !self.handle.completes_apart.load(Ordering::Relaxed) {
+            return complete(result);
+        }
+        self.handle.completes_apart.store(true, Ordering::Relaxed);
+        let wait = move || {
+            complete(result.and_then(|done| ticket.map_or(Ok(()), |durable| durable()).map(|()| done)))
+        };
+        self.handle.lanes.submit(Lane::Completion, Box::new(wait));
     }
 }
 

@@ -18,16 +18,6 @@ pub enum Durability {
     Memory,
 }
 
-impl From<Durability> for engine::Durability {
-    fn from(level: Durability) -> Self {
-        match level {
-            Durability::Relaxed => Self::Relaxed,
-            Durability::Strict => Self::Strict,
-            Durability::Memory => Self::Memory,
-        }
-    }
-}
-
 impl From<engine::Durability> for Durability {
     fn from(level: engine::Durability) -> Self {
         match level {
@@ -121,15 +111,20 @@ impl OpenOptions {
         in_range("bufferBytes", self.buffer_bytes, 256 * KIB, GIB)
     }
 
-    /// The same for the store.
+    /// The same for the store, which leaves it to its handles to wait for what makes an operation durable.
     pub(super) fn store_options(&self) -> StoreOptions {
         let defaults = platform_defaults();
+        let durability = match self.durability {
+            Durability::Memory => engine::Durability::Memory,
+            Durability::Relaxed | Durability::Strict => engine::Durability::Relaxed,
+        };
         StoreOptions {
-            durability: self.durability.into(),
+            durability,
             engine: EngineOptions {
                 cache_bytes: self.cache_bytes.unwrap_or(defaults.cache_bytes),
                 segment_bytes: self.segment_bytes.unwrap_or(defaults.segment_bytes),
                 checkpoint_rows: self.delta_bytes.map_or(defaults.checkpoint_rows, rows),
+                background_sync: defaults.background_sync && self.durability == Durability::Relaxed,
                 buffer_bytes: self.buffer_bytes.unwrap_or(defaults.buffer_bytes),
                 ..defaults
             },

@@ -3,11 +3,10 @@
 //! A path has one entry, whose lock is held while its store is being opened or closed, so that nobody meets a store that
 //! is half closed. Paths are compared after resolving links.
 
-use super::backing::Backing;
+use super::backing::{Backing, Shared};
 use super::options::{Durability, OpenOptions};
 use crate::error::{Error, LockHolder, Result};
 use crate::file::{FileIO, InMemoryFileIO, StdFileIO};
-use crate::store::BfTreeStorage;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
@@ -36,7 +35,7 @@ fn real_path(path: &str) -> Result<PathBuf> {
 /// The store of these options: the one already open on the path, or one opened now.
 pub(super) fn acquire(options: &OpenOptions) -> Result<Arc<dyn Backing>> {
     let Some(path) = &options.path else {
-        return Ok(Arc::new(BfTreeStorage::<_>::open(InMemoryFileIO::new(), options.store_options())?));
+        return Ok(Arc::new(Shared::open(InMemoryFileIO::new(), options)?));
     };
     let path = real_path(path)?;
     let entry = entry(&path);
@@ -51,7 +50,7 @@ pub(super) fn acquire(options: &OpenOptions) -> Result<Arc<dyn Backing>> {
     }
     let mut tries = 0;
     let opened: Arc<dyn Backing> = loop {
-        match BfTreeStorage::<_>::open(StdFileIO::new(&path), options.store_options()) {
+        match Shared::open(StdFileIO::new(&path), options) {
             Ok(store) => break Arc::new(store),
             Err(Error::Locked { holder: LockHolder::Process(pid), .. })
                 if pid == std::process::id() && tries < OWN_LOCK_TRIES =>

@@ -286,3 +286,39 @@ fn upkeep_does_not_hold_up_stores() {
     begun.send(()).unwrap();
     result.recv().unwrap().unwrap();
 }
+
+#[test]
+fn changes_submitted_together_share_syncs_and_complete_in_order_when_they_are_durable() {
+    const STORES: usize = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let strict = OpenOptions { durability: Durability::Strict, ..options(dir.path()) };
+    let storage = NativeStorage::open(strict.clone()).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for n in 0..STORES {
+        let (bytes, sender) = (message(&format!("co_z{n}"), "s", 0, &["[1]"]), sender.clone());
+        storage.submit(
+            Lane::Write,
+            move |storage| storage.store(&bytes),
+            move |stored| sender.send((n, stored.is_ok())).unwrap(),
+        );
+    }
+    let closed = sender.clone();
+    let syncs = std::sync::mpsc::channel();
+    storage.submit(Lane::Write, |storage| storage.stats(), move |stats| syncs.0.send(stats).unwrap());
+    // What comes after closing waits for nothing, and still completes last.
+    storage.submit(
+        Lane::Write,
+        |storage| storage.close(),
+        move |done| closed.send((STORES, done.is_ok())).unwrap(),
+    );
+    drop(sender);
+    let done: Vec<(usize, bool)> = receiver.iter().collect();
+    assert_eq!(done, (0..=STORES).map(|n| (n, true)).collect::<Vec<_>>());
+    let syncs = syncs.1.recv().unwrap().unwrap().syncs;
+    assert!(syncs < STORES as f64 / 2.0, "{syncs} syncs");
+    let alone = NativeStorage::open(strict).unwrap();
+    for n in 0..10 {
+        alone.store(&message("co_zAlone", "s", n, &["[1]"])).unwrap();
+        assert_eq!(alone.stats().unwrap().syncs, f64::from(n + 1), "a call by itself waits for its sync");
+    }
+}

@@ -321,6 +321,13 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         self.core.syncer.flush()
     }
 
+    /// Gives what waits until everything committed so far survives a power cut. It does not keep the store open.
+    pub fn ticket(&self) -> impl FnOnce() -> Result<()> + Send + use<F, S, D> {
+        let syncer = Arc::clone(&self.core.syncer);
+        let written = syncer.written();
+        move || syncer.wait(written)
+    }
+
     /// Writes the delta out as a part now.
     pub fn checkpoint(&self) -> Result<()> {
         self.core.checkpoint()

@@ -86,6 +86,11 @@ impl<F: FileIO> Syncer<F> {
         }
     }
 
+    /// The last record that was written.
+    pub fn written(&self) -> Lsn {
+        self.state().written
+    }
+
     /// How many bytes of the active segment are known to be durable.
     pub fn synced_len(&self) -> u64 {
         self.state().synced_len

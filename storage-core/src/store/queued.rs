@@ -32,6 +32,8 @@ pub enum Lane {
     Read,
     /// For what takes long and holds up nobody else: compacting, backups.
     Upkeep,
+    /// For handing on results that wait for a sync.
+    Completion,
 }
 
 /// Something to run on a thread of the queue.
@@ -52,13 +54,20 @@ pub struct Lanes {
     write: Worker,
     read: Worker,
     upkeep: Worker,
+    // After the others, whose jobs submit to it while the queue is dropped.
+    completion: Worker,
 }
 
 impl Lanes {
     /// A queue without threads yet. They will be named after `name`, for debuggers.
     pub fn new(name: &str) -> Self {
         let worker = |lane: &str| Worker::new(format!("{name}-{lane}"));
-        Self { write: worker("write"), read: worker("read"), upkeep: worker("upkeep") }
+        Self {
+            write: worker("write"),
+            read: worker("read"),
+            upkeep: worker("upkeep"),
+            completion: worker("done"),
+        }
     }
 
     /// Runs `job` after all jobs submitted to the lane before.
@@ -69,6 +78,7 @@ impl Lanes {
             Lane::Write => self.write.submit(job),
             Lane::Read => self.read.submit(job),
             Lane::Upkeep => self.upkeep.submit(job),
+            Lane::Completion => self.completion.submit(job),
         }
     }
 }

@@ -23,7 +23,6 @@ use crate::file::FileIO;
 use crate::format::row::{Group, Tag};
 use crate::store::rows::SessionId;
 use schema::CoValueSchema;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How a store works.
 #[derive(Debug, Clone, Default)]
@@ -41,8 +40,6 @@ const CACHE_PER_NAME: u64 = 512;
 pub struct BfTreeStorage<F: FileIO, D: Delta = BfTreeDelta> {
     engine: Engine<F, CoValueSchema, D>,
     durability: Durability,
-    /// Set when somebody who shares the store asked for [`Durability::Strict`].
-    strict: AtomicBool,
     names: quick_cache::sync::Cache<(Group, Tag), SessionId>,
     verified: quick_cache::sync::Cache<Group, ()>,
 }
@@ -61,7 +58,6 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         Ok(Self {
             engine: Engine::open(io, engine, &CoValueSchema::new)?,
             durability: options.durability,
-            strict: AtomicBool::new(false),
             names: quick_cache::sync::Cache::new(scale),
             verified: quick_cache::sync::Cache::new(2 * scale),
         })
@@ -107,6 +103,11 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         self.engine.flush()
     }
 
+    /// Gives what waits until everything stored so far survives a power cut. It does not keep the store open.
+    pub fn ticket(&self) -> impl FnOnce() -> Result<()> + Send + use<F, D> {
+        self.engine.ticket()
+    }
+
     /// Counters and sizes at this moment.
     pub fn stats(&self) -> Result<EngineStats> {
         self.engine.stats()
@@ -124,11 +125,6 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
 
     /// What a completed operation promises.
     pub fn durability(&self) -> Durability {
-        if self.strict.load(Ordering::Relaxed) { Durability::Strict } else { self.durability }
-    }
-
-    /// From now on completed operations survive a power cut.
-    pub fn make_strict(&self) {
-        self.strict.store(true, Ordering::Relaxed);
+        self.durability
     }
 }
