@@ -11,16 +11,13 @@
 
 mod workload;
 
-use jazz_storage_core::engine::Durability;
-use jazz_storage_core::file::{FaultFileIO, Loss};
-use jazz_storage_core::store::StorageBackend;
-use jazz_storage_core::store::rows::{CoValueId, PeerId, SyncStateUpdate};
+use jazz_storage_core::file::Loss;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 use workload::crashes::{Case, Crash, Crasher, losses};
 use workload::failures::{Calls, WAYS, Way, calls, capacities, fail_once, fill};
-use workload::script::{Store, Workload, open, options, workloads};
-use workload::{Random, contents, message, setting, store};
+use workload::script::{Workload, workloads};
+use workload::{Random, setting};
 
 /// Crashes every workload after each operation, in one way of losing each, then in random ways, and every so often goes
 /// on from there and crashes again after each operation. Ends when there were as many states, each operation having had
@@ -183,34 +180,6 @@ fn a_full_disk_refuses_cleanly_keeps_everything_readable_and_goes_on_when_there_
 }
 
 /// What was done already is answered without being done again; the answer promises the same.
-#[test]
-fn what_is_answered_as_stored_is_durable_even_if_an_earlier_call_stored_it() {
-    let (bytes, key) = (message(1, 1, 0, 2), CoValueId::from("co_z1"));
-    type Answer<'a> = (&'a str, &'a dyn Fn(&Store));
-    let answers: [Answer<'_>; 4] = [
-        ("store", &|storage| store(storage, &bytes)),
-        ("upsert", &|storage| assert!(storage.upsert_covalue(&key, Some(b"{}")).unwrap().is_some())),
-        ("untrack", &|storage| storage.stop_tracking_sync_state(&key).unwrap()),
-        ("erase", &|storage| assert!(storage.erase_covalue_but_keep_tombstone(&key).unwrap())),
-    ];
-    for (what, answer) in answers {
-        let io = FaultFileIO::new();
-        let storage = open(io.clone(), &options(Durability::Relaxed, 1_000_000, 8)).unwrap();
-        store(&storage, &bytes);
-        let update = SyncStateUpdate { id: key.clone(), peer: PeerId::from("peer"), synced: false };
-        storage.track_sync_state(&[update]).unwrap();
-        storage.stop_tracking_sync_state(&key).unwrap();
-        if what == "erase" {
-            storage.erase_covalue_but_keep_tombstone(&key).unwrap();
-        }
-        storage.make_strict();
-        answer(&storage);
-        let reopened =
-            open(io.restarted(Loss::Everything), &options(Durability::Strict, 1_000_000, 8)).unwrap();
-        assert_eq!(contents(&reopened), contents(&storage), "{what}");
-    }
-}
-
 #[test]
 fn a_case_is_read_as_it_is_printed() {
     for loss in losses(7) {

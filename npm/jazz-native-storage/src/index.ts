@@ -1,7 +1,14 @@
 /** Native storage for Jazz: a `StorageAPI` for cojson over a storage engine written for it. */
 import type { RawCoID, StorageAPI } from "cojson";
 import { NativeStorageError, toNativeStorageError } from "./errors.js";
-import type { BackupResult, NativeOpenOptions, NativeStorage, StorageStats } from "./native.js";
+import type {
+  BackupResult,
+  NativeOpenOptions,
+  NativeStorage,
+  RepairReport,
+  StorageStats,
+  VerifyReport,
+} from "./native.js";
 import { loadBinding } from "./native-node.js";
 import {
   checkPath,
@@ -16,15 +23,24 @@ import { NativeStorageSync } from "./storage-sync.js";
 import {
   type BackupLocation,
   checkLocation,
+  type RepairOptions,
   type RestoreOptions,
   type UpkeepOptions,
   watched,
 } from "./upkeep.js";
 
 export type { BindingErrorCode, EngineErrorCode, NativeStorageErrorCode } from "./errors.js";
-export type { BackupResult, Progress, StorageStats } from "./native.js";
+export type {
+  BackupResult,
+  Damage,
+  LostSession,
+  Progress,
+  RepairReport,
+  StorageStats,
+  VerifyReport,
+} from "./native.js";
 export type { DegradedEvent, Durability, Flavour, NativeStorageOptions } from "./options.js";
-export type { BackupLocation, RestoreOptions, UpkeepOptions } from "./upkeep.js";
+export type { BackupLocation, RepairOptions, RestoreOptions, UpkeepOptions } from "./upkeep.js";
 export { NativeStorageError };
 
 /** A storage for `node.setStorage`, with what the engine offers beyond cojson's interface. */
@@ -45,6 +61,11 @@ export interface JazzNativeStorage extends StorageAPI {
    * exists is replaced, and nothing is left of a copy that was not completed.
    */
   backup: (target: BackupLocation, options?: UpkeepOptions) => Promise<BackupResult>;
+  /**
+   * Compares every checksum of every file, and every entry of the index with the log, while loads and stores go on.
+   * Damage is told in the report; `onDegraded` is told of it as well.
+   */
+  verify: (options?: UpkeepOptions) => Promise<VerifyReport>;
 }
 
 /** Opens a store, without blocking the JavaScript thread. Rejects with a {@link NativeStorageError}. */
@@ -81,6 +102,21 @@ export async function restoreBackup(options: RestoreOptions): Promise<BackupResu
   return await watched(new binding.Task(), options, (task) =>
     binding.restoreBackupAsync(location, path, task),
   );
+}
+
+/**
+ * Repairs a damaged store that nobody has open: afterwards it opens, and holds everything that can be kept. Sessions end
+ * at their last good signature, so that a node gets the rest from its peers again. Rejects with a
+ * {@link NativeStorageError}; the store is then as it was.
+ */
+export async function repairNativeStorage(options: RepairOptions): Promise<RepairReport> {
+  if (typeof options !== "object" || options === null) {
+    throw invalid("options", `must be an object with path, not ${describe(options)}`);
+  }
+  const { path } = options;
+  checkPath("path", path);
+  const binding = loadBinding();
+  return await watched(new binding.Task(), options, (task) => binding.repairAsync(path, task));
 }
 
 function openOptions({

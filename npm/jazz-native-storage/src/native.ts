@@ -47,6 +47,62 @@ export interface BackupResult {
   bytes: number;
 }
 
+/** Damage in a file of a store. */
+export interface Damage {
+  /** The file's name in the store's directory. */
+  file: string;
+  /** Where in the file, in bytes. */
+  offset: number;
+  /** What is wrong. */
+  detail: string;
+  /** The ids of the CoValues concerned, as far as they are known. */
+  coValues: string[];
+}
+
+/** What a verification found. */
+export interface VerifyReport {
+  /** Bytes of files that were read. */
+  bytes: number;
+  /** Records whose checksum was compared, those not needed any more included. */
+  records: number;
+  /** Rows of the index on disk. */
+  rows: number;
+  /** CoValues that are as they should be. */
+  coValues: number;
+  /** Transactions that are where the index says. */
+  transactions: number;
+  /** What is wrong; nothing in an intact store. */
+  damage: Damage[];
+}
+
+/** A session of which a repair could not keep everything. */
+export interface LostSession {
+  /** The CoValue's id, if it is known. */
+  coValue?: string;
+  /** The session's id, if it is known. */
+  session?: string;
+  /** Transactions that are still there: those up to the last good signature. */
+  kept: number;
+  /** Transactions that are not. */
+  lost: number;
+}
+
+/** What a repair found and did. */
+export interface RepairReport {
+  /** What was damaged; nothing if the store was intact. */
+  damage: Damage[];
+  /** Sessions that are shorter now. */
+  lost: LostSession[];
+  /** CoValues kept. */
+  coValues: number;
+  /** CoValues lost as a whole, those included whose ids are not known. */
+  coValuesLost: number;
+  /** Their ids, as far as they are known. */
+  lostIds: string[];
+  /** The file in the store's directory to which damaged bytes were copied, if there were any. */
+  setAside?: string;
+}
+
 /** Counters and sizes of an open store; sizes are in bytes. Counters begin at 0 when the store is opened. */
 export interface StorageStats {
   /** The directory of the store; absent for one in memory. */
@@ -161,6 +217,7 @@ export interface NativeStorage {
   /** A task for one operation. */
   task(): NativeTask;
   backupAsync(target: NativeBackupLocation, task: NativeTask): Promise<BackupResult>;
+  verifyAsync(task: NativeTask): Promise<VerifyReport>;
   closeAsync(): Promise<void>;
 }
 
@@ -172,6 +229,7 @@ export interface NativeBinding {
   };
   readonly Task: new () => NativeTask;
   restoreBackupAsync(from: NativeBackupLocation, path: string, task: NativeTask): Promise<BackupResult>;
+  repairAsync(path: string, task: NativeTask): Promise<RepairReport>;
   /** The version of the package the binding was built for. */
   version(): string;
 }

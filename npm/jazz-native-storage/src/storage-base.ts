@@ -17,7 +17,7 @@ import {
 } from "./cojson-internals.js";
 import { setOwn } from "./delivery.js";
 import { isDegradation, NativeStorageError, toNativeStorageError } from "./errors.js";
-import type { BackupResult, NativeLockResult, NativeStorage, StorageStats } from "./native.js";
+import type { BackupResult, NativeLockResult, NativeStorage, StorageStats, VerifyReport } from "./native.js";
 import type { DegradedEvent, Flavour } from "./options.js";
 import { type BackupLocation, checkLocation, type UpkeepOptions, watched } from "./upkeep.js";
 
@@ -109,6 +109,19 @@ export abstract class StorageBase {
       // Any other failure is one of the target.
       throw error instanceof NativeStorageError && error.code === "CORRUPT" ? this.report(error) : error;
     }
+  }
+
+  /** Compares every checksum, and every entry of the index with the log, while loads and stores go on. */
+  async verify(options: UpkeepOptions = {}): Promise<VerifyReport> {
+    const report = await watched(this.native.task(), options, (task) => this.native.verifyAsync(task));
+    const [first] = report.damage;
+    if (first) {
+      const { file, offset, detail } = first;
+      const more = report.damage.length > 1 ? `, and ${report.damage.length - 1} more` : "";
+      const message = `verification found damage in ${file} at offset ${offset}: ${detail}${more}`;
+      this.report(new NativeStorageError("CORRUPT", message));
+    }
+    return report;
   }
 
   protected abstract runScheduledErasure(): Promise<{ hasMore: boolean }>;

@@ -21,6 +21,11 @@ export interface RestoreOptions extends UpkeepOptions {
   readonly path: string;
 }
 
+export interface RepairOptions extends UpkeepOptions {
+  /** The directory of the store. */
+  readonly path: string;
+}
+
 /** Milliseconds between two looks at an operation. */
 const INTERVAL = 50;
 

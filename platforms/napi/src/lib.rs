@@ -13,12 +13,14 @@
 
 mod bytes;
 mod error;
+mod health;
 mod open;
 mod promise;
 mod records;
 mod storage;
 mod upkeep;
 
+pub use health::{Damage, LostSession, RepairReport, VerifyReport, repair_async};
 pub use open::OpenTask;
 pub use records::{LockResult, OpenOptions, Progress, StorageStats};
 pub use storage::NativeStorage;

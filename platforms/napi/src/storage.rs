@@ -9,6 +9,7 @@ use napi_derive::napi;
 
 use crate::bytes::Bytes;
 use crate::error::{Thrown, inline, thrown};
+use crate::health::VerifyReport;
 use crate::open::OpenTask;
 use crate::promise::promise;
 use crate::records::{LockResult, OpenOptions, StorageStats};
@@ -399,6 +400,13 @@ impl NativeStorage {
             move |storage| storage.backup(&target.place("target")?, &task),
             BackupResult::from,
         )
+    }
+
+    /// Compares every checksum, and every row of the index with the log, off the event loop and beside all others.
+    #[napi(ts_return_type = "Promise<VerifyReport>")]
+    pub fn verify_async<'env>(&self, env: &'env Env, task: &Task) -> napi::Result<Object<'env>> {
+        let task = task.task.clone();
+        promise(env, &self.storage, Lane::Upkeep, move |storage| storage.verify(&task), VerifyReport::from)
     }
 
     /// What the store holds and how it is doing.

@@ -1,6 +1,7 @@
 //! A store behind an object, so that one API serves stores on every kind of file system.
 
 use super::backup::{self, BackupPlace, BackupResult};
+use super::health::{VerifyReport, watched};
 use super::options::OpenOptions;
 use super::task::Task;
 use crate::engine::delta::{BfTreeDelta, Delta};
@@ -33,6 +34,7 @@ pub(super) trait Backing: Send + Sync {
     fn release_lock(&self, key: &[u8], session: &SessionId, now: f64) -> Result<()>;
     fn flush(&self) -> Result<()>;
     fn compact(&self) -> Result<()>;
+    fn verify(&self, task: &Task) -> Result<VerifyReport>;
     fn backup(&self, target: &BackupPlace, task: &Task) -> Result<BackupResult>;
     fn stats(&self) -> Result<EngineStats>;
     fn close(&self) -> Result<()>;
@@ -118,6 +120,9 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     }
     fn compact(&self) -> Result<()> {
         self.store.compact()
+    }
+    fn verify(&self, task: &Task) -> Result<VerifyReport> {
+        self.store.verify(&mut watched(task)).map(VerifyReport::from)
     }
     fn backup(&self, target: &BackupPlace, task: &Task) -> Result<BackupResult> {
         backup::backup(&self.store, target, task)

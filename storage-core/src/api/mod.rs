@@ -8,11 +8,13 @@
 
 mod backing;
 mod backup;
+mod health;
 mod options;
 mod registry;
 mod task;
 
 pub use backup::{BackupPlace, BackupResult, restore_backup};
+pub use health::{Damage, LostSession, RepairReport, VerifyReport, repair};
 pub use options::{Durability, LockRefusal, LockResult, OpenOptions, StorageStats};
 pub use task::Task;
 
@@ -276,6 +278,14 @@ impl NativeStorage {
     /// erased is left on disk. Loads and stores go on meanwhile.
     pub fn compact(&self) -> Result<()> {
         self.backing()?.compact()
+    }
+
+    /// Compares every checksum, and every row of the index with the log. Loads and stores go on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], and failures to read. Damage is in the report.
+    pub fn verify(&self, task: &Task) -> Result<VerifyReport> {
+        self.backing()?.verify(task)
     }
 
     /// Copies the store as it is now to a file that does not exist, or to a directory that is empty or absent. Everything

@@ -322,3 +322,92 @@ fn changes_submitted_together_share_syncs_and_complete_in_order_when_they_are_du
         assert_eq!(alone.stats().unwrap().syncs, f64::from(n + 1), "a call by itself waits for its sync");
     }
 }
+
+/// What was done already is answered without being done again; the answer promises the same.
+#[test]
+fn what_is_answered_as_stored_is_durable_even_if_an_earlier_call_stored_it() {
+    use crate::file::{FaultFileIO, Loss};
+    use backing::Shared;
+    let bytes = message("co_zA", "s_session_z1", 0, &["[1]"]);
+    let key = CoValueId::from("co_zA");
+    type Answer<'a> = (&'a str, &'a dyn Fn(&dyn Backing));
+    let answers: [Answer<'_>; 3] = [
+        ("store", &|store| {
+            store.store(&wire::decode_message(&bytes).unwrap()).unwrap();
+        }),
+        ("untrack", &|store| store.stop_tracking(&key).unwrap()),
+        ("erase", &|store| assert!(store.erase(&key).unwrap())),
+    ];
+    let strict = OpenOptions { durability: Durability::Strict, ..OpenOptions::default() };
+    for (what, answer) in answers {
+        let io = FaultFileIO::new();
+        let shared = Shared::open(io.clone(), &OpenOptions::default()).unwrap();
+        shared.store(&wire::decode_message(&bytes).unwrap()).unwrap();
+        let peer = PeerId::from("peer");
+        shared.track_sync_state(&[SyncStateUpdate { id: key.clone(), peer, synced: false }]).unwrap();
+        shared.stop_tracking(&key).unwrap();
+        if what == "erase" {
+            shared.erase(&key).unwrap();
+        }
+        shared.make_strict();
+        answer(&shared);
+        shared.ticket().unwrap()().unwrap();
+        let reopened = Shared::open(io.restarted(Loss::Everything), &strict).unwrap();
+        let everything = |store: &dyn Backing| {
+            (store.load_encoded(b"co_zA", u64::MAX).unwrap(), store.unsynced_ids().unwrap())
+        };
+        assert_eq!(everything(&reopened), everything(&shared), "{what}");
+    }
+}
+
+#[test]
+fn a_store_is_verified_and_a_damaged_one_repaired() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap().to_owned();
+    let storage = NativeStorage::open(options(dir.path())).unwrap();
+    for n in 0..20 {
+        storage.store(&message("co_zA", "s_session_z1", n, &[&format!("[\"needle {n}\"]")])).unwrap();
+    }
+    storage.store(&message("co_zB", "s_session_z1", 0, &["[1]"])).unwrap();
+    assert_eq!(storage.verify(&Task::default()).unwrap().damage, []);
+    assert_eq!(repair(&path, &Task::default()).unwrap_err().code(), ErrorCode::Locked);
+    storage.close().unwrap();
+    let pack = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let pack = pack.into_iter().find(|path| path.extension().is_some_and(|e| e == "dat")).unwrap();
+    let mut bytes = std::fs::read(&pack).unwrap();
+    let at = bytes.windows(9).position(|window| window == b"needle 15").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&pack, bytes).unwrap();
+    let report = NativeStorage::open(options(dir.path())).unwrap().verify(&Task::default()).unwrap();
+    let [damage] = &report.damage[..] else { panic!("{report:?}") };
+    assert_eq!(damage.covalues, ["co_zA"]);
+    assert!(pack.ends_with(&damage.file));
+    let storage = NativeStorage::open(options(dir.path())).unwrap();
+    let refused = storage.load(b"co_zA", 1e9).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::Corrupt);
+    assert!(refused.to_string().contains("co_zA") && refused.to_string().contains(&damage.file), "{refused}");
+    drop(storage);
+
+    let task = Task::default();
+    task.cancel();
+    assert_eq!(repair(&path, &task).unwrap_err().code(), ErrorCode::Cancelled);
+    let report = repair(&path, &Task::default()).unwrap();
+    assert_eq!(report.damage.len(), 1);
+    let [lost] = &report.lost[..] else { panic!("{report:?}") };
+    assert_eq!(lost.covalue.as_deref(), Some("co_zA"));
+    assert_eq!(lost.kept + lost.lost, 20);
+    assert!(dir.path().join(report.set_aside.unwrap()).exists());
+    let storage = NativeStorage::open(options(dir.path())).unwrap();
+    assert!(storage.load(b"co_zB", 1e9).unwrap().is_some());
+    assert_eq!(storage.verify(&Task::default()).unwrap().damage, []);
+    // What is missing is stored again, from where the store says that it stands.
+    let known = storage.known_state(b"co_zA").unwrap();
+    let stands =
+        known.map_or(0, |known| wire::decode_known_state(&known).unwrap().first().map_or(0, |s| s.1));
+    assert_eq!(stands, lost.kept);
+    assert_eq!(storage.store(&message("co_zA", "s_session_z1", stands, &["[2]"])).unwrap(), None);
+    assert_eq!(
+        repair(&dir.path().join("nothing").display().to_string(), &Task::default()).unwrap_err().code(),
+        ErrorCode::Io
+    );
+}

@@ -122,7 +122,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
 
 /// A directory with files, none of which is a store's, is somebody else's. Hidden files do not count. One to which a copy
 /// was not completed does not hold all of a store.
-fn refuse_foreign<F: FileIO>(io: &F) -> Result<()> {
+pub(super) fn refuse_foreign<F: FileIO>(io: &F) -> Result<()> {
     let names = io.list()?;
     if names.iter().any(|name| name == INCOMPLETE) {
         let detail = "copying a store to it was interrupted: remove it and copy again";

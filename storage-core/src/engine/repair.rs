@@ -19,6 +19,7 @@ use super::layers::{Layers, Opened};
 use super::manifest::{self, Found};
 use super::merge::LayerScan;
 use super::part::{Numbers, PartWriter, Rewriting, Windows};
+use super::recovery::refuse_foreign;
 use super::run::RunFile;
 use super::salvage::{Aside, Rebuilt, files_in, note};
 use super::segment::{Scanner, Segment, describe};
@@ -136,6 +137,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         on_progress: OnProgress<'_>,
     ) -> Result<Repaired> {
         let io = Arc::new(io);
+        refuse_foreign(&*io)?;
         let _lock = io.lock()?;
         let mut report = Repaired::default();
         let found = manifest::load(&*io)?;
