@@ -392,6 +392,9 @@ fn options(random: &mut Random) -> StoreOptions {
     StoreOptions { engine, ..StoreOptions::default() }
 }
 
+/// What a thread does.
+type Work<F> = Box<dyn FnOnce(&World<F>) + Send>;
+
 /// One round on an empty store. `directory` gives the same directory each time.
 fn round<F: FileIO>(directory: impl Fn() -> F, time: Duration, seed: u64) {
     let mut random = Random(seed);
@@ -402,7 +405,7 @@ fn round<F: FileIO>(directory: impl Fn() -> F, time: Duration, seed: u64) {
     let (epochs, stop) = (AtomicU32::new(0), AtomicBool::new(false));
     let mut world = Arc::new(World { store: open(), progress: progress(), epochs, stop });
     let (tell, ended) = mpsc::channel::<()>();
-    let start = |work: Box<dyn FnOnce(&World<F>) + Send>| {
+    let start = |work: Work<F>| {
         let (world, tell) = (Arc::clone(&world), tell.clone());
         std::thread::spawn(move || {
             let stop = StopOnPanic(&world.stop);
