@@ -286,10 +286,9 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         }
         for segment in layers.parts().flat_map(|part| &part.entry.segments) {
             // A pack that layers point to which are not merged is judged by what they leave of it, which is not known here.
-            if let Some(left) = plan.left.get(&segment.id) {
-                if (*left as f64) < record_bytes(segment.len) as f64 * plan.below {
-                    rewriting.packs.insert(segment.id);
-                }
+            let left = plan.left.get(&segment.id).map(|left| *left as f64);
+            if left.is_some_and(|left| left < record_bytes(segment.len) as f64 * plan.below) {
+                rewriting.packs.insert(segment.id);
             }
         }
         Ok(None)

@@ -138,6 +138,11 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     ) -> Result<Repaired> {
         let io = Arc::new(io);
         refuse_foreign(&*io)?;
+        let is_part =
+            |name: &String| SLOTS.contains(&name.as_str()) || SegmentId::from_file_name(name).is_some();
+        if !io.list()?.iter().any(is_part) {
+            return Err(Error::corrupt(io.path(), 0, "there is nothing of a store to repair"));
+        }
         let _lock = io.lock()?;
         let mut report = Repaired::default();
         let found = manifest::load(&*io)?;

@@ -137,18 +137,22 @@ pub(super) fn files_in<F: FileIO>(io: &Arc<F>) -> Result<Manifest> {
 
 /// The records of one file that belong to a range of groups, group by group.
 struct Records<F: FileIO, S: Schema> {
+    segment: Arc<Segment<F>>,
     scanner: Option<Scanner<F>>,
     /// What was read ahead: of a pack the groups at hand, of a log segment everything.
     groups: BTreeMap<Group, Vec<S::Outline>>,
 }
 
+/// A damaged place.
+type Place<F> = (Arc<Segment<F>>, u64, u64, &'static str);
+
 /// Rows of a part made from the records of the files it names.
 pub(super) struct Rebuilt<F: FileIO, S: Schema> {
-    files: Vec<(Arc<Segment<F>>, Records<F, S>)>,
+    files: Vec<Records<F, S>>,
     low: Group,
     high: Group,
-    /// Damage met.
-    pub(super) damage: Vec<(Arc<Segment<F>>, u64, u64, &'static str)>,
+    /// Damage met: the file, offset and length, and what is wrong.
+    pub(super) damage: Vec<Place<F>>,
 }
 
 impl<F: FileIO, S: Schema> Rebuilt<F, S> {
@@ -163,7 +167,7 @@ impl<F: FileIO, S: Schema> Rebuilt<F, S> {
                 }
                 other => Some(other?),
             };
-            rebuilt.files.push((segment, Records { scanner, groups: BTreeMap::new() }));
+            rebuilt.files.push(Records { segment, scanner, groups: BTreeMap::new() });
         }
         for file in 0..rebuilt.files.len() {
             rebuilt.read_ahead(file)?;
@@ -173,7 +177,8 @@ impl<F: FileIO, S: Schema> Rebuilt<F, S> {
 
     /// Reads a pack on until two groups are known, so that the first of them is complete; a log segment to its end.
     fn read_ahead(&mut self, file: usize) -> Result<()> {
-        let Some((segment, records)) = self.files.get_mut(file) else { return Ok(()) };
+        let Some(records) = self.files.get_mut(file) else { return Ok(()) };
+        let segment = Arc::clone(&records.segment);
         while let Some(scanner) = &mut records.scanner {
             if segment.id().is_pack() && records.groups.len() >= 2 {
                 return Ok(());
@@ -198,7 +203,7 @@ impl<F: FileIO, S: Schema> Rebuilt<F, S> {
             let len = scanner.offset() - offset;
             // A log segment may end in a torn write, or in zeros.
             if more || segment.id().is_pack() {
-                self.damage.push((Arc::clone(segment), offset, len, describe(bad)));
+                self.damage.push((Arc::clone(&segment), offset, len, describe(bad)));
             }
         }
         Ok(())
@@ -206,14 +211,14 @@ impl<F: FileIO, S: Schema> Rebuilt<F, S> {
 
     /// The next group.
     pub(super) fn group(&self) -> Option<Group> {
-        self.files.iter().filter_map(|(_, records)| records.groups.keys().next().copied()).min()
+        self.files.iter().filter_map(|records| records.groups.keys().next().copied()).min()
     }
 
     /// The rows of this group, if it is next.
     pub(super) fn take_group(&mut self, group: Group) -> Result<Vec<Row>> {
         let mut outlines = Vec::new();
         for file in 0..self.files.len() {
-            let taken = self.files.get_mut(file).and_then(|(_, records)| records.groups.remove(&group));
+            let taken = self.files.get_mut(file).and_then(|records| records.groups.remove(&group));
             if let Some(taken) = taken {
                 outlines.extend(taken);
                 self.read_ahead(file)?;
@@ -236,10 +241,10 @@ pub(super) fn note(list: &mut Vec<Damage>, error: &Error, covalue: Option<&[u8]>
     if at.is_none() {
         list.push(Damage { file, offset: *offset, detail: detail.clone(), covalues: Vec::new() });
     }
-    if let (Some(damage), Some(id)) = (list.get_mut(place), covalue) {
-        if !damage.covalues.iter().any(|known| known == id) {
-            damage.covalues.push(id.to_vec());
-        }
+    if let (Some(damage), Some(id)) = (list.get_mut(place), covalue)
+        && !damage.covalues.iter().any(|known| known == id)
+    {
+        damage.covalues.push(id.to_vec());
     }
     Ok(())
 }

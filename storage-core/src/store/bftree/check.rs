@@ -44,6 +44,9 @@ struct Piece {
     delete_session: bool,
 }
 
+/// The pieces of a session by their starts.
+type Pieces = BTreeMap<u32, (Piece, Location)>;
+
 /// The record read last.
 struct Reader<'r> {
     records: &'r mut dyn Records,
@@ -145,11 +148,10 @@ impl CoValueSchema {
     fn salvage_id(&self, group: Group, location: Location, reader: &mut Reader<'_>) -> Option<Vec<u8>> {
         let bytes = reader.records.raw(location).ok()?;
         let body = bytes.get(crate::format::record::RECORD_HEADER as usize..)?;
-        let id = entries(body).map_while(std::result::Result::ok).find_map(|entry| match entry {
+        entries(body).map_while(std::result::Result::ok).find_map(|entry| match entry {
             Entry::Create(create) if self.group(create.id) == group => Some(create.id.to_vec()),
             _ => None,
-        });
-        id
+        })
     }
 
     /// Checks a session piece by piece, and cuts it before the first one that is not as the index says.
@@ -296,7 +298,7 @@ pub(super) fn rows_of(group: Group, outlines: &[Outline], out: &mut Vec<Row>) {
         matches!(outline.says, Says::Created(_)) || since.is_none_or(|since| age(outline.location) >= since)
     };
     let mut row = CoValueRow { erased: false, created: None };
-    let mut heads: BTreeMap<u32, (HeadRow, BTreeMap<u32, (Piece, Location)>)> = BTreeMap::new();
+    let mut heads: BTreeMap<u32, (HeadRow, Pieces)> = BTreeMap::new();
     for outline in outlines.iter().filter(counts) {
         match &outline.says {
             Says::Created(ordinal) => {
