@@ -9,6 +9,7 @@
 //! without rewriting anything. Damage met in the index ends merging until the store is opened anew; damaged records are
 //! left where they are. Anything else latches the store.
 
+use super::Schema;
 use super::checkpoint::Flush;
 use super::delta::Delta;
 use super::layers::{Dropped, Opened};
@@ -18,24 +19,17 @@ use super::part::{Rewriting, record_bytes};
 use super::run::RunFile;
 use super::segment::Segment;
 use super::state::{Core, Index};
-use super::{Engine, Schema};
 use crate::error::{Error, Result};
 use crate::file::FileIO;
 use crate::format::manifest::{Manifest, PartEntry, SegmentEntry};
 use crate::format::{RunId, SegmentId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 /// Bytes of work in one step: about a millisecond.
-const STEP_WORK: u64 = 256 * 1024;
-/// Work that a commit does for each byte it wrote, and at least, where there is no thread.
-const WORK_PER_BYTE: u64 = 8;
-const LEAST_WORK: u64 = 16 * 1024;
+pub(super) const STEP_WORK: u64 = 256 * 1024;
 /// Steps to let pass after the disk was full.
 const PAUSE_STEPS: u32 = 64;
-/// How long the thread waits for each of them.
-const PAUSE: Duration = Duration::from_millis(50);
 /// A pack with less than this part of its bytes in use is rewritten by itself.
 const REWRITE_BELOW: f64 = 0.5;
 /// A pack with less than this part of its bytes in use is rewritten when its part is merged.
@@ -151,51 +145,9 @@ pub(super) struct Change<F: FileIO, E: FnOnce(&mut Manifest)> {
     pub(super) flushed: bool,
 }
 
-/// Wakes the thread.
-#[derive(Debug, Default)]
-pub(super) struct Bell {
-    state: Mutex<BellState>,
-    rung: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct BellState {
-    work: bool,
-    stop: bool,
-}
-
-impl Bell {
-    fn ring(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).work = true;
-        self.rung.notify_all();
-    }
-
-    /// Ends the thread.
-    pub(super) fn stop(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
-        self.rung.notify_all();
-    }
-
-    /// Waits for work; false to end.
-    fn wait(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.rung.wait_while(state, |state| !state.work && !state.stop);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
-        state.work = false;
-        !state.stop
-    }
-
-    /// Waits a while; false to end.
-    fn pause(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.rung.wait_timeout_while(state, PAUSE, |state| !state.stop);
-        !waited.unwrap_or_else(PoisonError::into_inner).0.stop
-    }
-}
-
 /// What a step of maintenance leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     /// Nothing is due.
     Idle,
     /// There may be more to do.
@@ -204,64 +156,9 @@ enum Step {
     Paused,
 }
 
-impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
-    /// What a commit does for maintenance: wakes the thread, or does a slice of it.
-    pub(super) fn maintain_after(&self, written: u64, due: bool) {
-        let core = &self.core;
-        if !core.options.background_maintenance {
-            let work = (written * WORK_PER_BYTE).max(LEAST_WORK);
-            let _ = core.step(&mut core.maintenance(), work);
-            return;
-        }
-        if due {
-            self.wake();
-        }
-    }
-
-    /// Wakes the maintenance thread, which is started when it is first needed. Where none can be, the work is done here.
-    pub(super) fn wake(&self) {
-        let mut thread = self.maintenance_thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if thread.is_none() {
-            let core = Arc::clone(&self.core);
-            let work = move || {
-                while core.bell.wait() {
-                    core.work();
-                }
-            };
-            let named = std::thread::Builder::new().name("jazz-storage-maintenance".to_owned());
-            *thread = named.spawn(work).ok();
-        }
-        if thread.is_some() {
-            self.core.bell.ring();
-        } else {
-            let _ = self.core.step(&mut self.core.maintenance(), STEP_WORK);
-        }
-    }
-}
-
 impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
-    /// The thread's work when it is woken.
-    fn work(&self) {
-        loop {
-            let step = self.step(&mut self.maintenance(), STEP_WORK);
-            match step {
-                Ok(Step::More) => {}
-                Ok(Step::Paused) => {
-                    if !self.bell.pause() {
-                        return;
-                    }
-                }
-                // What fails for good has latched the store.
-                Ok(Step::Idle) | Err(_) => return,
-            }
-            if self.bell.state.lock().unwrap_or_else(PoisonError::into_inner).stop {
-                return;
-            }
-        }
-    }
-
     /// Does about `work` bytes of what is due.
-    fn step(&self, m: &mut Maintenance<F, D>, work: u64) -> Result<Step> {
+    pub(super) fn step(&self, m: &mut Maintenance<F, D>, work: u64) -> Result<Step> {
         if m.closed || self.latch.cause().is_some() {
             return Ok(Step::Idle);
         }

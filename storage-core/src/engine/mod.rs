@@ -32,6 +32,7 @@ pub mod salvage;
 pub mod segment;
 mod state;
 pub mod sync;
+mod worker;
 mod write;
 
 use crate::error::{Error, Result};

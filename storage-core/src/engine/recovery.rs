@@ -12,13 +12,14 @@ use super::checkpoint::create_segment;
 use super::delta::Delta;
 use super::latch::Latch;
 use super::layers::{Layers, Opened};
-use super::maintenance::{Bell, Maintenance};
+use super::maintenance::Maintenance;
 use super::manifest::{self, Found};
 use super::part::Numbers;
 use super::run::RunFile;
 use super::segment::{Scanner, Segment, describe};
 use super::state::{Core, Index, Log};
 use super::sync::Syncer;
+use super::worker::Bell;
 use super::{
     Applied, ApplyError, Engine, EngineOptions, EngineStats, IndexWriter, MakeSchema, Schema, is_store_file,
 };
