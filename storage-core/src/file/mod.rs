@@ -4,7 +4,7 @@
 //! memory ([`InMemoryFileIO`]), under an injector of faults, and on a browser's private file system. A `FileIO` is one
 //! directory: names are plain file names, never paths.
 //!
-//! Assumptions about the medium (design.md, section 8): a completed [`FileHandle::sync`] makes the file's bytes and
+//! Assumptions about the medium (design.md, section 8.1): a completed [`FileHandle::sync`] makes the file's bytes and
 //! length durable; a completed [`FileIO::sync_dir`] makes created, renamed and removed names durable; anything else may
 //! be lost, torn at sector borders or reordered by a power cut.
 

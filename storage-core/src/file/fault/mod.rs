@@ -8,7 +8,7 @@
 //! Or one call fails with a chosen error, or all from it on, and the process lives on; those that change nothing have a
 //! count of their own. Or the disk has a capacity, and is full when the files reach it.
 //!
-//! The medium is as weak as docs/design.md, section 8, allows: a file's bytes need a sync of the file, names need one of
+//! The medium is as weak as docs/design.md, section 8.1, allows: a file's bytes need a sync of the file, names need one of
 //! the directory.
 
 mod disk;
