@@ -9,22 +9,26 @@ use super::histogram::Histogram;
 use super::options::Options;
 use super::phase::{PEAK_MEMORY, Phase};
 use super::probe::disk_bytes;
-use super::store::{Settings, check, open, store};
+use super::store::{Settings, check, compact, open, store};
 use super::{Run, Scenario};
 use crate::native::Native;
 use crate::{Result, Store};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "bounded",
-    about: "peak memory of storing and loading gigabytes, with a CoValue of hundreds of megabytes",
+    about: "peak memory of storing, loading and compacting gigabytes, with a CoValue of hundreds of megabytes",
     run,
-    phases: &[("store", fill), ("load", load)],
+    phases: &[("store", fill), ("load", load), ("compact", |phase| compact(phase, settings(phase.options)))],
 };
 
 const MIB: u64 = 1 << 20;
 
 fn settings(options: &Options) -> Settings {
-    Settings { cache: Some(options.or(options.cache, 16 * MIB, MIB)), ..Settings::of(options) }
+    Settings {
+        cache: Some(options.or(options.cache, 16 * MIB, MIB)),
+        delta: Some(options.or(options.delta, 8 * MIB, MIB)),
+        ..Settings::of(options)
+    }
 }
 
 /// The most memory beyond that of an idle process: the cache, and what all the rest is allowed, which is two deltas in
@@ -43,7 +47,12 @@ fn dataset(options: &Options) -> (Values, u32) {
 
 fn run(run: &mut Run) -> Result<()> {
     let directory = run.store("store")?;
-    for (phase, title) in [("store", "store"), ("load", "load everything and compare")] {
+    for (phase, title) in [
+        ("store", "store"),
+        ("load", "load everything and compare"),
+        ("compact", "compact"),
+        ("load", "load everything and compare, once compacted"),
+    ] {
         let figures = run.phase(phase, &directory)?;
         run.show(title, &figures);
         run.at_most(&figures, PEAK_MEMORY, limit(run.options), Unit::Bytes)?;

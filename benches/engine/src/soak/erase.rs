@@ -3,20 +3,25 @@
 use std::time::Instant;
 
 use super::data::{Interleaved, Shape, Values, content_bytes};
-use super::figures::Figures;
+use super::figures::{Figures, Unit};
 use super::options::Options;
 use super::phase::Phase;
 use super::probe::disk_bytes;
-use super::store::{Settings, check, check_erased, open, store};
+use super::store::{Settings, check, check_erased, compact, open, store};
 use super::{Run, Scenario};
 use crate::native::Native;
 use crate::{Result, Store};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "erase",
-    about: "disk over live content after half of the CoValues were erased",
+    about: "disk over live content after half of the CoValues were erased, and after compacting",
     run,
-    phases: &[("store", fill), ("erase", erase), ("load", load)],
+    phases: &[
+        ("store", fill),
+        ("erase", erase),
+        ("compact", |phase| compact(phase, Settings::of(phase.options))),
+        ("load", load),
+    ],
 };
 
 fn dataset(options: &Options) -> (Values, u32) {
@@ -25,6 +30,11 @@ fn dataset(options: &Options) -> (Values, u32) {
     let count = values.amounting_to(size);
     (values, count)
 }
+
+const OVER_LIVE: &str = "disk over live content";
+
+/// Bytes on disk over bytes of content once compacted.
+const COMPACTED_OVER_LIVE: f64 = 1.3;
 
 /// Every other one, the largest among them.
 fn is_erased(value: u32) -> bool {
@@ -38,8 +48,12 @@ fn run(run: &mut Run) -> Result<()> {
     let mut erased = run.phase("erase", &directory)?;
     let live = stored.get("content that is to stay")?;
     erased.ratio("disk over live content before", stored.get("disk")? / live);
-    erased.ratio("disk over live content", erased.get("disk")? / live);
+    erased.ratio(OVER_LIVE, erased.get("disk")? / live);
     run.show("erase half", &erased);
+    let mut compacted = run.phase("compact", &directory)?;
+    compacted.ratio(OVER_LIVE, compacted.get("disk")? / live);
+    run.show("compact", &compacted);
+    run.at_most(&compacted, OVER_LIVE, COMPACTED_OVER_LIVE, Unit::Ratio)?;
     let loaded = run.phase("load", &directory)?;
     run.show("load everything and compare", &loaded);
     Ok(())

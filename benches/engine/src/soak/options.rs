@@ -16,6 +16,8 @@ pub(super) struct Options {
     pub(super) largest: Option<u64>,
     pub(super) cache: Option<u64>,
     pub(super) segment: Option<u64>,
+    pub(super) delta: Option<u64>,
+    pub(super) buffer: Option<u64>,
     pub(super) rounds: Option<u64>,
     pub(super) in_flight: Option<u64>,
     pub(super) seed: Option<u64>,
@@ -44,6 +46,8 @@ pub(super) const HELP: &str = "\
   --size BYTES       bounded, erase: bytes of content (K, M and G may follow)
   --largest BYTES    bounded: bytes of the largest CoValue
   --cache BYTES      the store's cache
+  --delta BYTES      size at which the delta is written out
+  --buffer BYTES     the store's buffers for reading
   --segment BYTES    size at which a segment of the log is sealed
   --rounds N         strict: rounds, in which the contestants take turns
   --in-flight N      strict: threads that store at the same time
@@ -83,6 +87,8 @@ impl Options {
                 "largest" => &mut options.largest,
                 "cache" => &mut options.cache,
                 "segment" => &mut options.segment,
+                "delta" => &mut options.delta,
+                "buffer" => &mut options.buffer,
                 "rounds" => &mut options.rounds,
                 "in-flight" => &mut options.in_flight,
                 "seed" => &mut options.seed,

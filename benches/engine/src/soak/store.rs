@@ -1,13 +1,17 @@
 //! The store that a soak works on, and the check that it gives back what it was given.
 
 use std::path::Path;
+use std::time::Instant;
 
 use jazz_storage_core::api::{Durability, NativeStorage, OpenOptions};
 use jazz_storage_core::format::tx::split;
 use jazz_storage_core::format::wire::{OwnedPiece, decode_loaded, decode_piece};
 
 use super::data::Values;
+use super::figures::Figures;
 use super::options::Options;
+use super::phase::Phase;
+use super::probe::disk_bytes;
 use crate::native::Native;
 use crate::{Result, Store};
 
@@ -17,12 +21,20 @@ pub(super) struct Settings {
     pub(super) strict: bool,
     pub(super) cache: Option<u64>,
     pub(super) segment: Option<u64>,
+    pub(super) delta: Option<u64>,
+    pub(super) buffer: Option<u64>,
 }
 
 impl Settings {
     /// Those of the command line.
     pub(super) fn of(options: &Options) -> Self {
-        Self { strict: false, cache: options.cache, segment: options.segment }
+        Self {
+            strict: false,
+            cache: options.cache,
+            segment: options.segment,
+            delta: options.delta,
+            buffer: options.buffer,
+        }
     }
 }
 
@@ -33,6 +45,8 @@ pub(super) fn open(directory: &Path, settings: Settings) -> Result<NativeStorage
         durability: if settings.strict { Durability::Strict } else { Durability::Relaxed },
         cache_bytes: settings.cache,
         segment_bytes: settings.segment,
+        delta_bytes: settings.delta,
+        buffer_bytes: settings.buffer,
     })?)
 }
 
@@ -42,6 +56,21 @@ pub(super) fn store(storage: &NativeStorage, message: &[u8]) -> Result<()> {
         None => Ok(()),
         Some(outcome) => Err(format!("a message was not stored whole: {outcome:?}").into()),
     }
+}
+
+/// A phase that compacts the store, with nothing else to do.
+pub(super) fn compact(phase: &Phase, settings: Settings) -> Result<Figures> {
+    let storage = open(phase.store, settings)?;
+    let before = disk_bytes(phase.store)?;
+    let begun = Instant::now();
+    storage.compact()?;
+    let time = begun.elapsed();
+    storage.close()?;
+    let mut figures = Figures::default();
+    figures.bytes("disk before", before);
+    figures.seconds("compacting", time.as_secs_f64());
+    figures.bytes("disk", disk_bytes(phase.store)?);
+    Ok(figures)
 }
 
 /// Bytes of content that a load gives at once; the rest is loaded piece by piece.
