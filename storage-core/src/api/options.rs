@@ -67,7 +67,7 @@ pub(super) fn platform_defaults() -> EngineOptions {
         segment_bytes: sized(32 * MIB, 8 * MIB),
         cache_bytes: sized(16 * MIB, 4 * MIB),
         buffer_bytes: sized(8 * MIB, MIB),
-        reserve_bytes: sized(4 * MIB, MIB),
+        reserve_bytes: sized(MIB, 256 * KIB),
         background_sync: !cfg!(target_family = "wasm"),
         background_maintenance: !cfg!(target_family = "wasm"),
         ..EngineOptions::default()

@@ -162,7 +162,8 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         }
     }
 
-    /// Counts what rows of the delta make void in older layers.
+    /// Counts what rows of the delta make void in older layers: all records of the group, as those that still count hold
+    /// something that does not, or are small.
     fn count_void(&self, job: &mut Flush<F, D>, rows: &[Row]) -> Result<()> {
         let Some((key, _)) = rows.first().filter(|_| self.schema.voids(rows)) else { return Ok(()) };
         let mut layers = Vec::new();
@@ -171,10 +172,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             Err(Error::Corrupt { .. }) => return Ok(()),
             other => other?,
         }
-        let before = self.schema.locations(&layers);
-        layers.insert(0, rows.to_vec());
-        let after = self.schema.locations(&layers);
-        for location in before.iter().filter(|location| !after.contains(location)) {
+        for location in self.schema.locations(&layers) {
             *job.dead.entry(location.segment).or_default() += record::align(u64::from(location.len));
         }
         Ok(())

@@ -16,6 +16,7 @@ use super::layers::{Dropped, Opened};
 use super::manifest;
 use super::merge::{Merge, Target};
 use super::part::{Rewriting, record_bytes};
+use super::reserve::RESERVE_FILE;
 use super::run::RunFile;
 use super::segment::Segment;
 use super::state::{Core, Index};
@@ -25,6 +26,7 @@ use crate::format::manifest::{Manifest, PartEntry, SegmentEntry};
 use crate::format::{RunId, SegmentId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Bytes of work in one step: about a millisecond.
 pub(super) const STEP_WORK: u64 = 256 * 1024;
@@ -178,10 +180,11 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         match outcome {
             Ok(step) => Ok(step),
             Err(e @ Error::DiskFull { .. }) => {
-                // The first time it is tried again at once, with less to write and the reserve to write it to.
+                // It is tried again at once: with less to write, and if that is what has to be written, or what gives room
+                // back, with the reserve to write it to.
                 let first = m.full.is_none();
                 m.full = Some(e.clone());
-                if first | self.release_reserve() {
+                if first | ((flushing || !first) && self.release_reserve()) {
                     return Ok(Step::More);
                 }
                 m.pause = PAUSE_STEPS;
@@ -211,6 +214,9 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         m.flush = self.flush_some(m, job, work)?;
         if m.flush.is_none() {
             m.full = None;
+            if !self.spent.load(Ordering::Relaxed) {
+                let _ = self.renew_reserve();
+            }
         }
         Ok(Step::More)
     }
@@ -218,6 +224,11 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     fn merge_step(&self, m: &mut Maintenance<F, D>, work: u64) -> Result<Step> {
         if m.damage.is_some() {
             return Ok(Step::Idle);
+        }
+        if self.spent.load(Ordering::Relaxed) && !m.is_short_of_room() {
+            // What the reserve gave is not for this.
+            m.merge = None;
+            m.full = Some(Error::DiskFull { path: self.io.path().join(RESERVE_FILE) });
         }
         let mut job = match m.merge.take() {
             Some(job) => job,
@@ -229,7 +240,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 None => {
                     self.publish_again(m)?;
                     m.full = None;
-                    self.renew_reserve();
+                    let _ = self.renew_reserve();
                     return Ok(Step::Idle);
                 }
             },
@@ -256,6 +267,9 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         if m.manifest.merge.is_some() {
             let part = if m.compacting.is_some() { COMPACT_BELOW } else { MERGE_BELOW };
             return all(0, 0, part);
+        }
+        if let Some(cheapest) = m.is_short_of_room().then(|| self.cheapest_part(m, &usage)).flatten() {
+            return Some(cheapest);
         }
         if let Some(compacting) = &mut m.compacting {
             if !compacting.merged {
@@ -306,6 +320,18 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         })
     }
 
+    /// The part that names the pack with fewest bytes in use, if it gives back more room than it needs: what can be done
+    /// when there is next to none.
+    fn cheapest_part(
+        &self,
+        m: &Maintenance<F, D>,
+        usage: &BTreeMap<SegmentId, Usage>,
+    ) -> Option<(Target, Rewriting)> {
+        let worth = usage.iter().filter(|(id, usage)| usage.is_below(MERGE_BELOW) && !m.stuck.contains(id));
+        let (cheapest, _) = worth.min_by_key(|(_, usage)| usage.live)?;
+        rewriting(m, *cheapest)
+    }
+
     /// The part that names the pack with most bytes not in use, if these are too many.
     fn worst_part(
         &self,
@@ -318,13 +344,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 usage.is_below(REWRITE_BELOW) && usage.dead() >= LEAST_DEAD && !m.stuck.contains(id)
             })
             .max_by_key(|(_, usage)| usage.dead())?;
-        let named = m.manifest.layers.iter().enumerate().find_map(|(layer, entry)| {
-            let part = entry.parts.iter().find(|part| part.segments.iter().any(|s| s.id == *worst))?;
-            Some((layer, part.run))
-        });
-        let (layer, run) = named?;
-        let rewriting = Rewriting { packs: BTreeSet::from([*worst]), ..Rewriting::default() };
-        Some((Target::Part { layer, run }, rewriting))
+        rewriting(m, *worst)
     }
 
     /// Publishes a change of what the store consists of: everything it names is durable. Then readers see it.
@@ -511,4 +531,15 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         self.remove_retired(m);
         Ok(())
     }
+}
+
+/// The part that names a pack, to be rewritten without it.
+fn rewriting<F: FileIO, D: Delta>(m: &Maintenance<F, D>, pack: SegmentId) -> Option<(Target, Rewriting)> {
+    let named = m.manifest.layers.iter().enumerate().find_map(|(layer, entry)| {
+        let part = entry.parts.iter().find(|part| part.segments.iter().any(|s| s.id == pack))?;
+        Some((layer, part.run))
+    });
+    let (layer, run) = named?;
+    let rewriting = Rewriting { packs: BTreeSet::from([pack]), ..Rewriting::default() };
+    Some((Target::Part { layer, run }, rewriting))
 }

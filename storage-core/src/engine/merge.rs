@@ -241,6 +241,9 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                     layers.push(rows);
                 }
             }
+            if let Target::Part { layer, .. } = job.target {
+                layers = self.without_void(&job.layers, layer, group, layers)?;
+            }
             let before = writer.moved();
             out.clear();
             self.pack(&layers, job.oldest, &mut writer, &mut out)?;
@@ -292,6 +295,29 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             }
         }
         Ok(None)
+    }
+
+    /// Rows of a part without what newer layers make void: so what was erased goes when its pack is rewritten, and need
+    /// not wait until the layers are merged.
+    fn without_void(
+        &self,
+        layers: &Layers<F>,
+        place: usize,
+        group: Group,
+        rows: Vec<Vec<Row>>,
+    ) -> Result<Vec<Vec<Row>>> {
+        let mut newer = Vec::new();
+        for run in layers.layers.iter().skip(place + 1).rev().filter_map(|layer| layer.run(group)) {
+            let mut found = Vec::new();
+            run.group(group, &self.cache, &mut found)?;
+            if self.schema.voids(&found) {
+                newer.push(found);
+            }
+        }
+        if newer.is_empty() {
+            return Ok(rows);
+        }
+        Ok(rows.into_iter().map(|rows| self.schema.without_void(rows, &newer)).collect())
     }
 
     /// Publishes what was merged before `next`.

@@ -74,7 +74,8 @@ pub struct EngineOptions {
     pub cache_bytes: u64,
     /// Bytes to read ahead while parts are merged.
     pub buffer_bytes: u64,
-    /// Bytes of disk kept for erasing and compacting when there is no other room left.
+    /// Bytes of disk kept at least for erasing and compacting when there is no other room left; an eighth of a larger
+    /// store.
     pub reserve_bytes: u64,
     /// Layers of about one size that are merged into one.
     pub fanout: usize,
@@ -93,7 +94,7 @@ impl Default for EngineOptions {
             segment_bytes: 32 << 20,
             cache_bytes: 16 << 20,
             buffer_bytes: 8 << 20,
-            reserve_bytes: 4 << 20,
+            reserve_bytes: 1 << 20,
             fanout: 4,
             max_layers: 12,
             background_sync: true,
@@ -149,6 +150,8 @@ pub trait Schema: Send + Sync + 'static {
     fn rows(group: Group, outlines: &[Self::Outline], out: &mut Vec<Row>);
     /// Whether rows of a group make rows of older layers void.
     fn voids(&self, rows: &[Row]) -> bool;
+    /// Replaces the rows of one layer, of a group, that rows of `newer` layers make void by rows that say so.
+    fn without_void(&self, rows: Vec<Row>, newer: &[Vec<Row>]) -> Vec<Row>;
     /// The records that rows of a group point to, newest layer first, each once.
     fn locations(&self, layers: &[Vec<Row>]) -> Vec<Location>;
 }

@@ -15,6 +15,7 @@ use super::layers::{Layers, Opened};
 use super::maintenance::Maintenance;
 use super::manifest::{self, Found};
 use super::part::Numbers;
+use super::reserve::RESERVE_FILE;
 use super::run::RunFile;
 use super::segment::{Scanner, Segment, describe};
 use super::state::{Core, Index, Log};
@@ -28,6 +29,7 @@ use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::manifest::{Manifest, SLOTS, SegmentEntry};
 use crate::format::record::{BadHeader, BadRecord, SEGMENT_HEADER, SegmentHeader};
 use crate::format::{FORMAT_VERSION, Generation, HashKey, Lsn, Ordinal, RunId, SegmentId, StoreId};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
@@ -86,7 +88,10 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             closed: false,
         };
         let index = Index { delta, rows, created, created_before, frozen: None, layers: Arc::new(layers) };
+        // A store that has had a reserve and lacks it gave it up.
+        let spent = options.reserve_bytes > 0 && created_before > 0 && !io.exists(RESERVE_FILE)?;
         let core = Core {
+            spent: AtomicBool::new(spent),
             identity: (manifest.store, manifest.hash_key),
             numbers: Arc::new(Numbers::new(manifest.next_run, manifest.next_pack)),
             maintenance: Mutex::new(Maintenance::new(manifest, replayed.sealed)),

@@ -1,11 +1,14 @@
 //! The reserve: a file of zeros, given up when the disk is full so that erasing and compacting, which free room in the
-//! end, can go on; made again when there is room.
+//! end, can go on; made again when there is room. As long as it is *spent*, other changes are refused, so that what it
+//! gave is left to these.
 
 use super::Schema;
 use super::delta::Delta;
 use super::state::Core;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The reserve's file.
 pub const RESERVE_FILE: &str = "RESERVE";
@@ -16,24 +19,50 @@ const WRITE_BYTES: u64 = 256 * 1024;
 impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     /// Gives the reserve up. False if there was none.
     pub(super) fn release_reserve(&self) -> bool {
+        if self.options.reserve_bytes == 0 {
+            return false;
+        }
+        self.spent.store(true, Ordering::Relaxed);
         self.io.exists(RESERVE_FILE).unwrap_or(false) && self.io.remove(RESERVE_FILE).is_ok()
     }
 
-    /// Makes the reserve if it is not there. If there is no room for it, it is tried again after the next checkpoint.
-    pub(super) fn renew_reserve(&self) {
-        let bytes = self.options.reserve_bytes;
-        if bytes == 0 || self.io.exists(RESERVE_FILE).unwrap_or(true) {
-            return;
+    /// Refuses what is not to take the room that the reserve gave.
+    pub(super) fn check_reserve(&self) -> Result<()> {
+        if self.spent.load(Ordering::Relaxed) && !self.renew_reserve() {
+            return Err(Error::DiskFull { path: self.io.path().join(RESERVE_FILE) });
         }
-        if self.write_reserve(bytes).is_err() {
-            let _ = self.io.remove(RESERVE_FILE);
+        Ok(())
+    }
+
+    /// Makes the reserve if it is not there or has become too small. False if there is no room for it.
+    pub(super) fn renew_reserve(&self) -> bool {
+        if self.options.reserve_bytes == 0 {
+            return true;
         }
+        // A larger one that there is no room for is tried again later.
+        let _ = self.write_reserve(self.wanted_reserve());
+        let has = self.io.open(RESERVE_FILE, OpenMode::Read).and_then(|file| file.len()).unwrap_or(0);
+        let is_there = has >= self.options.reserve_bytes;
+        self.spent.store(!is_there, Ordering::Relaxed);
+        is_there
+    }
+
+    /// What gives room back is the rewriting of a part: its run, and what is in use of one of its packs. So an eighth of
+    /// the store, but not more than that can be.
+    fn wanted_reserve(&self) -> u64 {
+        let layers = Arc::clone(&self.index().layers);
+        let all: u64 = layers.layers.iter().map(|layer| layer.bytes()).sum();
+        let largest = layers.parts().map(|part| part.entry.file_len).max().unwrap_or(0);
+        let least = self.options.reserve_bytes;
+        (all / 8).clamp(least, least.max(2 * self.options.segment_bytes + largest))
     }
 
     fn write_reserve(&self, bytes: u64) -> Result<()> {
-        let handle = self.io.open(RESERVE_FILE, OpenMode::CreateNew)?;
+        let is_new = !self.io.exists(RESERVE_FILE)?;
+        let mode = if is_new { OpenMode::CreateNew } else { OpenMode::ReadWrite };
+        let handle = self.io.open(RESERVE_FILE, mode)?;
         let zeros = vec![0; WRITE_BYTES.min(bytes) as usize];
-        let mut at = 0;
+        let mut at = handle.len()?;
         while at < bytes {
             let part = WRITE_BYTES.min(bytes - at);
             handle.write_at(zeros.get(..part as usize).unwrap_or_default(), at)?;

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::file::FileIO;
 use crate::format::row::{Group, Key, Value};
 use crate::format::{HashKey, Lsn, SegmentId, StoreId};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Where the log goes on after a delta was frozen.
@@ -78,6 +79,8 @@ pub(super) struct Core<F: FileIO, S: Schema, D: Delta> {
     pub(super) log: Mutex<Log<F>>,
     pub(super) index: RwLock<Index<F, D>>,
     pub(super) numbers: Arc<Numbers>,
+    /// The reserve was given up.
+    pub(super) spent: AtomicBool,
     pub(super) cache: Arc<ReadCache>,
     pub(super) latch: Arc<Latch>,
     pub(super) syncer: Arc<Syncer<F>>,

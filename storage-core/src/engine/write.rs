@@ -12,6 +12,7 @@ use crate::file::{FileHandle, FileIO};
 use crate::format::record::{self, MAX_BODY, RecordKind};
 use crate::format::row::{Key, Value};
 use crate::format::{Location, Lsn};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
 /// A buffer larger than this is not kept for the next record, in bytes.
@@ -174,9 +175,14 @@ impl<F: FileIO, S: Schema, D: Delta> Drop for Write<'_, F, S, D> {
 impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     /// Whether the delta is to be written out. The snapshot with which a segment begins does not count: if it were longer
     /// than a segment should be, each new segment would have to be sealed at once.
+    ///
+    /// While the disk is full, what was erased is to give its room back before the reserve is used up.
     pub(super) fn is_due(&self, log: &Log<F>) -> bool {
+        let grown = log.end.saturating_sub(log.marked);
+        let is_spent = self.spent.load(Ordering::Relaxed);
         log.rows >= self.options.checkpoint_rows
-            || log.end.saturating_sub(log.marked) >= self.options.segment_bytes
+            || (is_spent && grown >= (self.options.reserve_bytes / 8).max(1))
+            || grown >= self.options.segment_bytes
             || log.end >= SEGMENT_LIMIT
     }
 
@@ -190,6 +196,9 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     /// Completes the record in the log's buffer and writes it.
     fn append_record(&self, log: &mut Log<F>, urgent: bool) -> Result<(Location, Lsn)> {
         self.latch.check()?;
+        if !urgent {
+            self.check_reserve()?;
+        }
         let (segment, lsn, offset) = (log.active.id(), log.next, log.end);
         let size = log.buffer.len() as u64;
         let synced = u32::try_from(self.syncer.synced_len()).unwrap_or(u32::MAX);

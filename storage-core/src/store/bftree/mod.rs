@@ -36,6 +36,17 @@ pub struct StoreOptions {
 /// One session id is kept in memory for so many bytes of cache, so that known states are answered from the index alone.
 const CACHE_PER_NAME: u64 = 512;
 
+/// What is allocated at first for a cache of names; it grows into its size.
+const FIRST_NAMES: usize = 256;
+
+fn names_cache<K: Eq + std::hash::Hash, V: Clone>(entries: usize) -> quick_cache::sync::Cache<K, V> {
+    quick_cache::sync::Cache::with_weighter(
+        FIRST_NAMES.min(entries),
+        entries as u64,
+        quick_cache::UnitWeighter,
+    )
+}
+
 /// A store of CoValues on a bf-tree index.
 pub struct BfTreeStorage<F: FileIO, D: Delta = BfTreeDelta> {
     engine: Engine<F, CoValueSchema, D>,
@@ -58,8 +69,8 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         Ok(Self {
             engine: Engine::open(io, engine, &CoValueSchema::new)?,
             durability: options.durability,
-            names: quick_cache::sync::Cache::new(scale),
-            verified: quick_cache::sync::Cache::new(2 * scale),
+            names: names_cache(scale),
+            verified: names_cache(2 * scale),
         })
     }
 

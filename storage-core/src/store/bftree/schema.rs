@@ -236,6 +236,21 @@ impl Schema for CoValueSchema {
         rows.iter().any(|(_, value)| HeadRow::decode(value).is_some_and(|head| head.reset))
     }
 
+    fn without_void(&self, rows: Vec<Row>, newer: &[Vec<Row>]) -> Vec<Row> {
+        let heads = newer.iter().flatten().filter_map(|(key, value)| Some((key, HeadRow::decode(value)?)));
+        let void: BTreeMap<u32, Tag> =
+            heads.filter(|(_, head)| head.reset).map(|(key, head)| (key.slot(), head.tag)).collect();
+        let rows = rows.into_iter().filter_map(|(key, value)| match void.get(&key.slot()) {
+            None => Some((key, value)),
+            Some(tag) => HeadRow::decode(&value).map(|_| {
+                let mut head = HeadRow::new(*tag);
+                head.reset = true;
+                (key, head.encode())
+            }),
+        });
+        rows.collect()
+    }
+
     fn locations(&self, layers: &[Vec<Row>]) -> Vec<Location> {
         GroupView::read(layers).locations()
     }
