@@ -82,6 +82,8 @@ pub(super) struct Maintenance<F: FileIO, D: Delta> {
     /// Steps to let pass, as the disk was full.
     pause: u32,
     full: Option<Error>,
+    /// Nothing is to be merged until something else is published or asked for.
+    resting: bool,
     /// Damage met while merging.
     damage: Option<Error>,
     /// Packs that were to be rewritten, but hold damaged records, which stay.
@@ -102,6 +104,7 @@ impl<F: FileIO, D: Delta> Maintenance<F, D> {
             abandoned: Dropped::default(),
             pause: 0,
             full: None,
+            resting: false,
             damage: None,
             stuck: BTreeSet::new(),
             closed: false,
@@ -179,6 +182,8 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     fn judge(&self, m: &mut Maintenance<F, D>, outcome: Result<Step>, flushing: bool) -> Result<Step> {
         match outcome {
             Ok(step) => Ok(step),
+            // A sync that fails latches, whatever the cause.
+            Err(e) if self.latch.cause().is_some() => Err(e),
             Err(e @ Error::DiskFull { .. }) => {
                 // It is tried again at once: with less to write, and if that is what has to be written, or what gives room
                 // back, with the reserve to write it to.
@@ -196,7 +201,6 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 m.compacting = None;
                 Err(e)
             }
-            Err(e @ Error::Latched { .. }) => Err(e),
             Err(e) => Err(self.latch.set(e)),
         }
     }
@@ -214,6 +218,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         m.flush = self.flush_some(m, job, work)?;
         if m.flush.is_none() {
             m.full = None;
+            // The store has grown, and the reserve with it.
             if !self.spent.load(Ordering::Relaxed) {
                 let _ = self.renew_reserve();
             }
@@ -222,7 +227,8 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     }
 
     fn merge_step(&self, m: &mut Maintenance<F, D>, work: u64) -> Result<Step> {
-        if m.damage.is_some() {
+        let rests = m.resting && m.full.is_none() && !self.spent.load(Ordering::Relaxed);
+        if m.damage.is_some() || rests {
             return Ok(Step::Idle);
         }
         if self.spent.load(Ordering::Relaxed) && !m.is_short_of_room() {
@@ -240,7 +246,10 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 None => {
                     self.publish_again(m)?;
                     m.full = None;
-                    let _ = self.renew_reserve();
+                    if self.spent.load(Ordering::Relaxed) {
+                        let _ = self.renew_reserve();
+                    }
+                    m.resting = true;
                     return Ok(Step::Idle);
                 }
             },
@@ -265,6 +274,10 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             Some((Target::Layers { first, inputs }, Rewriting { packs: below(part), ..Rewriting::default() }))
         };
         if m.manifest.merge.is_some() {
+            if m.is_short_of_room() {
+                let rewriting = Rewriting { keep_all: true, ..Rewriting::default() };
+                return Some((Target::Layers { first: 0, inputs: 0 }, rewriting));
+            }
             let part = if m.compacting.is_some() { COMPACT_BELOW } else { MERGE_BELOW };
             return all(0, 0, part);
         }
@@ -353,6 +366,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         m: &mut Maintenance<F, D>,
         change: Change<F, E>,
     ) -> Result<()> {
+        m.resting = false;
         let mut next = m.manifest.clone();
         (change.edit)(&mut next);
         (next.next_run, next.next_pack) = self.numbers.next();
@@ -479,6 +493,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             // What was damaged may have been repaired, or have been a passing failure to read.
             m.damage = None;
             m.pause = 0;
+            m.resting = false;
             m.compacting = Some(Compacting { merged: false, rewritten: BTreeSet::new() });
         }
         // The lock is let go between steps, so that writers and the thread go on.
