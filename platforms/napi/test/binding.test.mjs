@@ -35,7 +35,7 @@ test("every operation has a twin off the event loop, and what takes long exists 
   assert.equal(sync.length, 19);
   assert.deepEqual(
     methods.filter((name) => name.endsWith("Async")).sort(),
-    [...sync.map((name) => `${name}Async`), "backupAsync", "compactAsync"].sort(),
+    [...sync.map((name) => `${name}Async`), "backupAsync", "compactAsync", "verifyAsync"].sort(),
   );
 });
 

@@ -5,6 +5,7 @@ use crate::memory::in_proportion;
 use jazz_storage_core::engine::cache::read_cache;
 use jazz_storage_core::engine::run::RunFile;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
+use jazz_storage_core::format::FORMAT_VERSION;
 use jazz_storage_core::format::row::{Group, KEY_LEN, Key};
 use jazz_storage_core::format::run::{
     Block, FOOTER_LEN, Filter, Footer, decode_block_index, decode_order_page, encode_block_index,
@@ -76,7 +77,7 @@ pub fn seal_file(bytes: &mut [u8]) {
         let at = footer_at + 32 + 8 * n;
         u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"))
     };
-    let head = [&b"JAZZRUN\0"[..], &1u32.to_le_bytes(), &RUN.0.to_le_bytes(), &STORE.0].concat();
+    let head = [&b"JAZZRUN\0"[..], &FORMAT_VERSION.to_le_bytes(), &RUN.0.to_le_bytes(), &STORE.0].concat();
     bytes[footer_at..footer_at + head.len()].copy_from_slice(&head);
     let at = footer_at + 32 + 8 * 7;
     bytes[at..at + 8].copy_from_slice(&(footer_at as u64).to_le_bytes());

@@ -59,7 +59,7 @@ pub fn load<F: FileIO>(io: &F) -> Result<Found> {
 /// durable itself.
 pub fn publish<F: FileIO>(io: &F, manifest: &mut Manifest) -> Result<()> {
     let mut next = manifest.clone();
-    next.generation = Generation(manifest.generation.0 + 1);
+    next.generation = Generation(manifest.generation.0.saturating_add(1));
     let slot = next.slot();
     let created = !io.exists(slot)?;
     let handle = io.open(slot, if created { OpenMode::CreateNew } else { OpenMode::ReadWrite })?;

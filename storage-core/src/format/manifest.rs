@@ -175,6 +175,9 @@ impl Manifest {
         if version > FORMAT_VERSION {
             return Some(Err(BadManifest::Newer(version)));
         }
+        if version == 0 {
+            return None;
+        }
         let mut c = Cursor::new(body);
         let mut manifest = Self {
             generation: Generation(generation),
@@ -204,7 +207,7 @@ impl Manifest {
             let mut segments = Vec::new();
             for _ in 0..count {
                 let (id, len) = (SegmentId(c.u32()?), c.u64()?);
-                self.next_pack = self.next_pack.max(id.next());
+                self.next_pack = self.next_pack.max(SegmentId(id.0.checked_add(1)?));
                 segments.push(SegmentEntry { id, len, live: len });
             }
             let part = PartEntry { run, file_len, low: FIRST_GROUP, high: LAST_GROUP, segments };
@@ -337,6 +340,10 @@ mod tests {
         assert_eq!((part.run, part.low, part.high), (RunId(2), FIRST_GROUP, LAST_GROUP));
         assert_eq!(part.segments, [SegmentEntry { id: SegmentId((1 << 31) + 4), len: 77, live: 77 }]);
         assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
+        // The last number there is has none after it (found by fuzzing).
+        let last = body.len() - 12;
+        body[last..last + 4].fill(0xff);
+        assert_eq!(Manifest::decode(&sealed(1, &body)), Err(BadManifest::Damaged));
     }
 
     #[test]

@@ -24,10 +24,10 @@ pub const FORMAT_VERSION: u32 = 2;
 pub struct Lsn(pub u64);
 
 impl Lsn {
-    /// The number after this one.
+    /// The number after this one. The last one has none, and stands for itself: no store gets there.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -43,10 +43,10 @@ impl SegmentId {
     pub fn is_pack(self) -> bool {
         self >= Self::FIRST_PACK
     }
-    /// The number after this one.
+    /// The number after this one. The last one has none, and stands for itself: no store gets there.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
     /// The file name of the segment.
     pub fn file_name(self) -> String {
@@ -68,10 +68,10 @@ impl SegmentId {
 pub struct RunId(pub u32);
 
 impl RunId {
-    /// The number after this one.
+    /// The number after this one. The last one has none, and stands for itself: no store gets there.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
     /// The file name of the run.
     pub fn file_name(self) -> String {
