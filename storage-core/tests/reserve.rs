@@ -14,7 +14,7 @@ use workload::{Part, content, try_contents};
 
 type Store = BfTreeStorage<FaultFileIO>;
 
-const RESERVE: u64 = 32 << 10;
+const RESERVE: u64 = 256 << 10;
 const CAPACITY: u64 = 2 << 20;
 
 fn options(background: bool) -> StoreOptions {

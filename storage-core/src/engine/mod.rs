@@ -74,7 +74,7 @@ pub struct EngineOptions {
     pub cache_bytes: u64,
     /// Bytes to read ahead while parts are merged.
     pub buffer_bytes: u64,
-    /// Bytes of disk kept at least for erasing and compacting when there is no other room left; an eighth of a larger
+    /// Bytes of disk kept at least for erasing and compacting when there is no other room left; a sixteenth of a larger
     /// store.
     pub reserve_bytes: u64,
     /// Layers of about one size that are merged into one.

@@ -47,14 +47,14 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         is_there
     }
 
-    /// What gives room back is the rewriting of a part: its run, and what is in use of one of its packs. So an eighth of
+    /// What gives room back is the rewriting of a part: its run, and what is in use of one of its packs. So a sixteenth of
     /// the store, but not more than that can be.
     fn wanted_reserve(&self) -> u64 {
         let layers = Arc::clone(&self.index().layers);
         let all: u64 = layers.layers.iter().map(|layer| layer.bytes()).sum();
         let largest = layers.parts().map(|part| part.entry.file_len).max().unwrap_or(0);
         let least = self.options.reserve_bytes;
-        (all / 8).clamp(least, least.max(2 * self.options.segment_bytes + largest))
+        (all / 16).clamp(least, least.max(2 * self.options.segment_bytes + largest))
     }
 
     fn write_reserve(&self, bytes: u64) -> Result<()> {

@@ -22,7 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 /// Bytes on disk over bytes of content, at any time and after closing, and bytes written over those given.
 const PEAK_OVER_LIVE: f64 = 4.0;
-const CLOSED_OVER_LIVE: f64 = 2.0;
+const CLOSED_OVER_LIVE: f64 = 2.5;
 const AMPLIFICATION: f64 = 4.0;
 
 fn messages(options: &Options) -> u64 {
