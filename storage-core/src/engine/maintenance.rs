@@ -262,7 +262,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     }
 
     /// What is to be merged next.
-    fn next_merge(&self, m: &mut Maintenance<F, D>) -> Option<(Target, Rewriting)> {
+    pub(super) fn next_merge(&self, m: &mut Maintenance<F, D>) -> Option<(Target, Rewriting)> {
         let layers = Arc::clone(&self.index().layers);
         let count = layers.layers.len();
         let usage = m.usage();

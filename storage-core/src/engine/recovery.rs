@@ -119,7 +119,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     /// Goes on with what maintenance had not finished when the store was left.
     fn resume(&self) {
         let core = &self.core;
-        let due = core.is_due(&core.log()) || core.maintenance().manifest.merge.is_some();
+        let due = core.is_due(&core.log()) || core.next_merge(&mut core.maintenance()).is_some();
         if due && core.options.background_maintenance {
             self.wake();
         }
