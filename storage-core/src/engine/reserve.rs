@@ -29,6 +29,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     /// Refuses what is not to take the room that the reserve gave.
     pub(super) fn check_reserve(&self) -> Result<()> {
         if self.spent.load(Ordering::Relaxed) && !self.renew_reserve() {
+            self.latch.check()?;
             return Err(Error::DiskFull { path: self.io.path().join(RESERVE_FILE) });
         }
         Ok(())
@@ -39,8 +40,14 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         if self.options.reserve_bytes == 0 {
             return true;
         }
-        // A larger one that there is no room for is tried again later.
-        let _ = self.write_reserve(self.wanted_reserve());
+        match self.write_reserve(self.wanted_reserve()) {
+            // One that there is no room for, or for more of it, is tried again later.
+            Ok(()) | Err(Error::DiskFull { .. }) => {}
+            Err(e) => {
+                self.latch.set(e);
+                return false;
+            }
+        }
         let has = self.io.open(RESERVE_FILE, OpenMode::Read).and_then(|file| file.len()).unwrap_or(0);
         let is_there = has >= self.options.reserve_bytes;
         self.spent.store(!is_there, Ordering::Relaxed);
