@@ -5,15 +5,15 @@
 mod support;
 
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
-use jazz_storage_core::store::bftree::{BfTreeStorage, StoreOptions};
+use jazz_storage_core::store::bftree::BfTreeStorage;
 use jazz_storage_core::store::traits::StorageBackend;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use support::compare::everything;
-use support::copy;
 use support::ops::{Op, all_ids, op};
 use support::pair::Pair;
 use support::{Subject, Usual};
+use support::{copy, unthreaded};
 
 /// The newest segment of the log, and its length.
 fn tail(io: &InMemoryFileIO) -> (String, usize) {
@@ -48,7 +48,7 @@ fn tear(io: &InMemoryFileIO, name: &str, from: usize, end: usize, past: Past) ->
 }
 
 fn open(io: InMemoryFileIO) -> BfTreeStorage<InMemoryFileIO> {
-    BfTreeStorage::open(io, StoreOptions::default()).expect("a torn store can be opened")
+    BfTreeStorage::open(io, unthreaded()).expect("a torn store can be opened")
 }
 
 proptest! {

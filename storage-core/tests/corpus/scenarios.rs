@@ -6,22 +6,21 @@
 #![allow(unreachable_pub)]
 
 use super::said::Said;
-use super::support::{copy, fields};
-use jazz_storage_core::engine::{EngineOptions, EngineStats};
+use super::support::{copy, fields, unthreaded};
+use jazz_storage_core::engine::EngineStats;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::tx::Fields;
 use jazz_storage_core::format::wire::{OwnedMessage, OwnedSession, StoreStatus, decode_message};
 use jazz_storage_core::store::rows::{
     CoValueId, LockTiming, SessionId, SessionUpdate, Signature, SyncStateUpdate,
 };
-use jazz_storage_core::store::{BfTreeStorage, ContentStore, ModelStorage, StorageBackend, StoreOptions};
+use jazz_storage_core::store::{BfTreeStorage, ContentStore, ModelStorage, StorageBackend};
 
 pub type Store = BfTreeStorage<InMemoryFileIO>;
 
 /// Opens a store that works when it is told to only.
 pub fn open(io: InMemoryFileIO) -> Store {
-    let engine = EngineOptions { background_sync: false, ..EngineOptions::default() };
-    Store::open(io, StoreOptions { engine, ..StoreOptions::default() }).unwrap()
+    Store::open(io, unthreaded()).unwrap()
 }
 
 /// A store of the corpus.

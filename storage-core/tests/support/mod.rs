@@ -9,6 +9,7 @@ pub mod random;
 pub mod subjects;
 
 use jazz_storage_core::Result;
+use jazz_storage_core::engine::EngineOptions;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::tx::Fields;
 use jazz_storage_core::store::bftree::{BfTreeStorage, StoreOptions};
@@ -183,7 +184,14 @@ macro_rules! real_subject {
 }
 
 real_subject!(Busy, StoreOptions { engine: subjects::tiny(), ..StoreOptions::default() });
-real_subject!(Usual, StoreOptions::default());
+real_subject!(Usual, unthreaded());
+
+/// The usual options, but nothing runs in the background: what is copied of the directory is one state.
+pub fn unthreaded() -> StoreOptions {
+    let engine =
+        EngineOptions { background_sync: false, background_maintenance: false, ..EngineOptions::default() };
+    StoreOptions { engine, ..StoreOptions::default() }
+}
 
 /// A private transaction with the given changes, told from others by its time.
 pub fn private_tx(made_at: u32, key_used: &str, changes: &str) -> Vec<u8> {
