@@ -9,12 +9,12 @@ mod workload;
 
 use jazz_storage_core::engine::delta::{BTreeDelta, BfTreeDelta, Delta};
 use jazz_storage_core::engine::{Durability, EngineOptions};
-use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
+use jazz_storage_core::file::{FileIO, InMemoryFileIO};
 use jazz_storage_core::format::record::{RecordHeader, SEGMENT_HEADER};
 use jazz_storage_core::store::rows::CoValueId;
 use jazz_storage_core::store::{BfTreeStorage, ContentStore, ModelStorage, StorageBackend, StoreOptions};
 use jazz_storage_core::{Error, Result};
-use workload::{assert_same, contents, message, step, store};
+use workload::{assert_same, contents, copy, message, read_file, step, store, write_file};
 
 type Store<D = BfTreeDelta> = BfTreeStorage<InMemoryFileIO, D>;
 
@@ -34,30 +34,6 @@ fn open(io: &InMemoryFileIO) -> Result<Store> {
     Store::open(io.clone(), options(1_000_000, 8))
 }
 
-fn read_file(io: &InMemoryFileIO, name: &str) -> Vec<u8> {
-    let handle = io.open(name, OpenMode::Read).unwrap();
-    let mut bytes = vec![0; handle.len().unwrap() as usize];
-    handle.read_at(&mut bytes, 0).unwrap();
-    bytes
-}
-
-fn write_file(io: &InMemoryFileIO, name: &str, bytes: &[u8]) {
-    if io.exists(name).unwrap() {
-        io.remove(name).unwrap();
-    }
-    io.open(name, OpenMode::CreateNew).unwrap().write_at(bytes, 0).unwrap();
-}
-
-/// The directory as a crash at this moment leaves it.
-fn crash(io: &InMemoryFileIO) -> InMemoryFileIO {
-    let copy = InMemoryFileIO::new();
-    copy.create_dir().unwrap();
-    for name in io.list().unwrap() {
-        write_file(&copy, &name, &read_file(io, &name));
-    }
-    copy
-}
-
 #[test]
 fn a_crash_after_any_step_loses_nothing_and_the_store_goes_on() {
     fn run<D: Delta>(options: &StoreOptions) {
@@ -66,7 +42,7 @@ fn a_crash_after_any_step_loses_nothing_and_the_store_goes_on() {
         for n in 0..220 {
             step(&storage, n).unwrap();
             step(&model, n).unwrap();
-            let crashed = crash(&io);
+            let crashed = copy(&io);
             let reopened = Store::<D>::open(crashed.clone(), options.clone()).unwrap();
             assert_same(&contents(&reopened), &contents(&model), &format!("after step {n}"));
             if n % 20 == 0 {
@@ -104,7 +80,7 @@ fn a_write_torn_anywhere_is_as_if_it_had_not_begun() {
     });
     let intact = contents(&storage);
     for (n, bytes) in cases.enumerate() {
-        let copy = crash(&io);
+        let copy = copy(&io);
         write_file(&copy, name, &bytes);
         let reopened = open(&copy).unwrap();
         let got = contents(&reopened);
@@ -153,7 +129,7 @@ fn damage_before_a_place_known_to_be_durable_is_reported_not_cut_away() {
     store(&storage, &message(1, 1, 3, 1));
     let bytes = read_file(&io, name);
     for offset in SEGMENT_HEADER as usize..record_end(&bytes, second) {
-        let copy = crash(&io);
+        let copy = copy(&io);
         let mut bad = bytes.clone();
         bad[offset] ^= 0x20;
         write_file(&copy, name, &bad);
@@ -188,15 +164,15 @@ fn the_older_manifest_slot_serves_if_the_newer_one_is_lost_or_damaged() {
     for newest in ["MANIFEST-0", "MANIFEST-1"] {
         let whole = read_file(&io, newest);
         for cut in 0..whole.len() {
-            let copy = crash(&io);
+            let copy = copy(&io);
             write_file(&copy, newest, &whole[..cut]);
             assert_same(&contents(&open(&copy).unwrap()), &expected, &format!("{newest} cut at {cut}"));
         }
-        let copy = crash(&io);
+        let copy = copy(&io);
         copy.remove(newest).unwrap();
         assert_same(&contents(&open(&copy).unwrap()), &expected, &format!("{newest} removed"));
     }
-    let copy = crash(&io);
+    let copy = copy(&io);
     copy.remove("MANIFEST-0").unwrap();
     copy.remove("MANIFEST-1").unwrap();
     assert_eq!(corrupt(open(&copy)).0, "MANIFEST-0");
@@ -215,7 +191,7 @@ fn any_flipped_byte_is_reported_or_harmless_and_never_gives_wrong_data() {
         let whole = read_file(&io, &name);
         // Every byte of small files, a spread of those of large ones.
         for at in (0..whole.len()).step_by((whole.len() / 600).max(1)) {
-            let copy = crash(&io);
+            let copy = copy(&io);
             let mut bad = whole.clone();
             bad[at] ^= 1 << (at % 8);
             write_file(&copy, &name, &bad);
@@ -278,7 +254,7 @@ fn missing_files_are_reported() {
         if !name.starts_with("run-") && !name.starts_with("segment-") {
             continue;
         }
-        let copy = crash(&io);
+        let copy = copy(&io);
         copy.remove(&name).unwrap();
         let got = open(&copy).and_then(|storage| {
             let ids = storage.covalue_ids(u32::MAX, 0)?;
@@ -293,7 +269,7 @@ fn a_later_format_version_is_refused_with_both_versions() {
     let (io, storage, _) = with_runs();
     drop(storage);
     for slot in ["MANIFEST-0", "MANIFEST-1"] {
-        let copy = crash(&io);
+        let copy = copy(&io);
         let mut bytes = read_file(&copy, slot);
         bytes[8..12].copy_from_slice(&7u32.to_le_bytes());
         let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..24]), &bytes[28..]);
@@ -312,7 +288,7 @@ fn an_interrupted_creation_is_begun_anew() {
     drop(open(&io).unwrap());
     let whole = read_file(&io, "MANIFEST-1");
     for cut in [0, 1, 28, whole.len() - 1] {
-        let copy = crash(&io);
+        let copy = copy(&io);
         write_file(&copy, "MANIFEST-1", &whole[..cut]);
         let storage = open(&copy).unwrap();
         store(&storage, &message(1, 1, 0, 1));

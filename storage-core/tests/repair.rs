@@ -11,12 +11,12 @@ mod workload;
 use jazz_storage_core::engine::check::Verified;
 use jazz_storage_core::engine::repair::Repaired;
 use jazz_storage_core::engine::{Durability, EngineOptions};
-use jazz_storage_core::file::{FaultFileIO, FileHandle, FileIO, InMemoryFileIO, Loss, OpenMode};
+use jazz_storage_core::file::{FaultFileIO, FileIO, InMemoryFileIO, Loss};
 use jazz_storage_core::store::rows::{CoValueId, SessionId};
 use jazz_storage_core::store::{BfTreeStorage, ContentStore, StorageBackend, StoreOptions};
 use jazz_storage_core::{Error, Result};
 use std::collections::BTreeMap;
-use workload::{Random, message, setting, step, store};
+use workload::{Random, copy, message, read_file, setting, step, store, write_file};
 
 type Store<F = InMemoryFileIO> = BfTreeStorage<F>;
 
@@ -37,29 +37,6 @@ fn verify<F: FileIO>(storage: &Store<F>) -> Verified {
 
 fn repair(io: &InMemoryFileIO) -> Result<Repaired> {
     Store::<InMemoryFileIO>::repair(io.clone(), options(), &mut |_| true)
-}
-
-fn copy(io: &InMemoryFileIO) -> InMemoryFileIO {
-    let copy = InMemoryFileIO::new();
-    copy.create_dir().unwrap();
-    for name in io.list().unwrap() {
-        write_file(&copy, &name, &read_file(io, &name));
-    }
-    copy
-}
-
-fn read_file(io: &InMemoryFileIO, name: &str) -> Vec<u8> {
-    let handle = io.open(name, OpenMode::Read).unwrap();
-    let mut bytes = vec![0; handle.len().unwrap() as usize];
-    handle.read_at(&mut bytes, 0).unwrap();
-    bytes
-}
-
-fn write_file(io: &InMemoryFileIO, name: &str, bytes: &[u8]) {
-    if io.exists(name).unwrap() {
-        io.remove(name).unwrap();
-    }
-    io.open(name, OpenMode::CreateNew).unwrap().write_at(bytes, 0).unwrap();
 }
 
 /// A session: its transactions, and the signatures that are known by the number of transactions before them.

@@ -189,7 +189,8 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 // back, with the reserve to write it to.
                 let first = m.full.is_none();
                 m.full = Some(e.clone());
-                if first | ((flushing || !first) && self.release_reserve()) {
+                let released = (flushing || !first) && self.release_reserve();
+                if first || released {
                     return Ok(Step::More);
                 }
                 m.pause = PAUSE_STEPS;

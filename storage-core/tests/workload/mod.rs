@@ -9,6 +9,7 @@ pub mod failures;
 pub mod script;
 
 use jazz_storage_core::Result;
+use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::tx::Fields;
 use jazz_storage_core::format::wire::{OwnedMessage, OwnedSession, decode_message};
 use jazz_storage_core::store::content::StoreStatus;
@@ -18,6 +19,32 @@ use jazz_storage_core::store::{ContentStore, StorageBackend};
 /// A number from the environment, or else `default`.
 pub fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// All bytes of a file.
+pub fn read_file(io: &InMemoryFileIO, name: &str) -> Vec<u8> {
+    let handle = io.open(name, OpenMode::Read).unwrap();
+    let mut bytes = vec![0; handle.len().unwrap() as usize];
+    handle.read_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+/// Makes a file of these bytes, in place of what is there.
+pub fn write_file(io: &InMemoryFileIO, name: &str, bytes: &[u8]) {
+    if io.exists(name).unwrap() {
+        io.remove(name).unwrap();
+    }
+    io.open(name, OpenMode::CreateNew).unwrap().write_at(bytes, 0).unwrap();
+}
+
+/// The same files in another directory, as a process that was killed leaves them.
+pub fn copy(io: &InMemoryFileIO) -> InMemoryFileIO {
+    let copy = InMemoryFileIO::new();
+    copy.create_dir().unwrap();
+    for name in io.list().unwrap() {
+        write_file(&copy, &name, &read_file(io, &name));
+    }
+    copy
 }
 
 /// A small generator with replayable seeds (Steele, Lea, Flood: SplitMix64).
