@@ -1,6 +1,7 @@
 //! Typed errors. Each says what happened, to which file or CoValue, and what the user can do; each has a stable
 //! [`ErrorCode`] that reaches every language binding unchanged.
 
+use jazz_storage_macros::choice;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Errors are cheap to clone, so that the first failed write can be reported again by every later one
 /// ([`Error::Latched`]).
 #[derive(Debug, Clone, thiserror::Error)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Error), uniffi(flat_error, name = "StorageError"))]
 #[non_exhaustive]
 pub enum Error {
     /// An operation of the file system failed.
@@ -168,79 +170,54 @@ impl fmt::Display for LockHolder {
     }
 }
 
-/// The stable code of an [`Error`], the same string in every binding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorCode {
-    /// `IO`
-    Io,
-    /// `DISK_FULL`
-    DiskFull,
-    /// `NOT_A_DIRECTORY`
-    NotADirectory,
-    /// `PERMISSION_DENIED`
-    PermissionDenied,
-    /// `LOCKED`
-    Locked,
-    /// `NEWER_FORMAT`
-    NewerFormat,
-    /// `FOREIGN_DIRECTORY`
-    ForeignDirectory,
-    /// `CORRUPT`
-    Corrupt,
-    /// `MALFORMED`
-    Malformed,
-    /// `EMPTY_ID`
-    EmptyId,
-    /// `TOO_LARGE`
-    TooLarge,
-    /// `INVALID_COMMIT`
-    InvalidCommit,
-    /// `INVALID_OPTION`
-    InvalidOption,
-    /// `LATCHED`
-    Latched,
-    /// `TARGET_EXISTS`
-    TargetExists,
-    /// `NOT_A_BACKUP`
-    NotABackup,
-    /// `CANCELLED`
-    Cancelled,
-    /// `HASH_COLLISION`
-    HashCollision,
-    /// `INTERNAL`
-    Internal,
+macro_rules! error_codes {
+    ($($variant:ident = $code:literal: $doc:literal,)*) => {
+        /// The stable code of an [`Error`], the same string in every binding.
+        #[choice(upper)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorCode {
+            $(#[doc = $doc] $variant,)*
+        }
+
+        impl ErrorCode {
+            /// All codes there are.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The code as it crosses a binding.
+            ///
+            /// ```
+            /// assert_eq!(jazz_storage_core::ErrorCode::DiskFull.as_str(), "DISK_FULL");
+            /// ```
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)*
+                }
+            }
+        }
+    };
 }
 
-impl ErrorCode {
-    /// The code as it crosses a binding.
-    ///
-    /// ```
-    /// assert_eq!(jazz_storage_core::ErrorCode::DiskFull.as_str(), "DISK_FULL");
-    /// ```
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Io => "IO",
-            Self::DiskFull => "DISK_FULL",
-            Self::NotADirectory => "NOT_A_DIRECTORY",
-            Self::PermissionDenied => "PERMISSION_DENIED",
-            Self::Locked => "LOCKED",
-            Self::NewerFormat => "NEWER_FORMAT",
-            Self::ForeignDirectory => "FOREIGN_DIRECTORY",
-            Self::Corrupt => "CORRUPT",
-            Self::Malformed => "MALFORMED",
-            Self::EmptyId => "EMPTY_ID",
-            Self::TooLarge => "TOO_LARGE",
-            Self::InvalidCommit => "INVALID_COMMIT",
-            Self::InvalidOption => "INVALID_OPTION",
-            Self::Latched => "LATCHED",
-            Self::TargetExists => "TARGET_EXISTS",
-            Self::NotABackup => "NOT_A_BACKUP",
-            Self::Cancelled => "CANCELLED",
-            Self::HashCollision => "HASH_COLLISION",
-            Self::Internal => "INTERNAL",
-        }
-    }
+error_codes! {
+    Io = "IO": "Another failure of the file system.",
+    DiskFull = "DISK_FULL": "No room left; nothing that was acknowledged is lost.",
+    NotADirectory = "NOT_A_DIRECTORY": "The path, or a parent of it, is a file.",
+    PermissionDenied = "PERMISSION_DENIED": "The system refuses access.",
+    Locked = "LOCKED": "Another process has the store open.",
+    NewerFormat = "NEWER_FORMAT": "A later version of this library wrote the store.",
+    ForeignDirectory = "FOREIGN_DIRECTORY": "The directory holds something else than a store.",
+    Corrupt = "CORRUPT": "Bytes on disk do not have their checksum; the rest stays readable.",
+    Malformed = "MALFORMED": "A message is not of the documented form; nothing was stored.",
+    EmptyId = "EMPTY_ID": "An empty id was given.",
+    TooLarge = "TOO_LARGE": "An id, or a message, is beyond its limit; nothing was stored.",
+    InvalidCommit = "INVALID_COMMIT": "A transaction of rows would leave a gap; nothing was stored.",
+    InvalidOption = "INVALID_OPTION": "An option is unknown or has a value out of its range.",
+    Latched = "LATCHED": "Writes are refused since a write or sync failed; close and open again.",
+    TargetExists = "TARGET_EXISTS": "Something is where a backup, or a store restored from one, was to be made; it was left as it is.",
+    NotABackup = "NOT_A_BACKUP": "The file or directory is no backup, or one that was not completed.",
+    Cancelled = "CANCELLED": "Whoever began the operation ended it; nothing is left of it.",
+    HashCollision = "HASH_COLLISION": "Two ids of one store have the same 128-bit hash; nothing was stored.",
+    Internal = "INTERNAL": "A defect of this library: please report it.",
 }
 
 impl Error {

@@ -5,6 +5,9 @@
 //! bindings expose). Each uses only those below it. `docs/design.md` in the repository is the contract: bytes,
 //! protocols and invariants.
 
+#[cfg(feature = "uniffi")]
+uniffi::setup_scaffolding!("jazz_storage");
+
 pub mod api;
 pub mod engine;
 pub mod error;

@@ -1,10 +1,11 @@
 //! A store behind an object, so that one API serves stores on every kind of file system.
 
-use super::backup::{self, BackupPlace, BackupResult};
+use super::backup::{self, BackupLocation, BackupResult};
 use super::health::{VerifyReport, watched};
 use super::options::OpenOptions;
 use super::task::Task;
 use crate::engine::delta::{BfTreeDelta, Delta};
+use crate::engine::observer::Observer;
 use crate::engine::{Durability, EngineStats};
 use crate::error::Result;
 use crate::file::FileIO;
@@ -13,6 +14,7 @@ use crate::store::bftree::BfTreeStorage;
 use crate::store::content::{ContentStore, Piece, StoreOutcome, StoreStatus};
 use crate::store::rows::{CoValueId, KnownState, LockOutcome, LockTiming, SessionId, SyncStateUpdate};
 use crate::store::traits::StorageBackend;
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The operations of a store, without generics.
@@ -35,10 +37,11 @@ pub(super) trait Backing: Send + Sync {
     fn flush(&self) -> Result<()>;
     fn compact(&self) -> Result<()>;
     fn verify(&self, task: &Task) -> Result<VerifyReport>;
-    fn backup(&self, target: &BackupPlace, task: &Task) -> Result<BackupResult>;
+    fn backup(&self, target: &BackupLocation, task: &Task) -> Result<BackupResult>;
     fn stats(&self) -> Result<EngineStats>;
     fn close(&self) -> Result<()>;
     fn is_in_place(&self) -> bool;
+    fn observe(&self, observer: Weak<dyn Observer>);
     fn durability(&self) -> Durability;
     fn make_strict(&self);
     /// What waits until all that was done so far is as durable as a completed operation must be. None: it is.
@@ -59,7 +62,7 @@ pub(super) struct Shared<F: FileIO, D: Delta = BfTreeDelta> {
 impl<F: FileIO> Shared<F> {
     /// Opens the store.
     pub(super) fn open(io: F, options: &OpenOptions) -> Result<Self> {
-        let strict = AtomicBool::new(options.durability == super::Durability::Strict);
+        let strict = AtomicBool::new(options.level() == super::Durability::Strict);
         Ok(Self { store: BfTreeStorage::open(io, options.store_options())?, strict })
     }
 }
@@ -124,7 +127,7 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     fn verify(&self, task: &Task) -> Result<VerifyReport> {
         self.store.verify(&mut watched(task)).map(VerifyReport::from)
     }
-    fn backup(&self, target: &BackupPlace, task: &Task) -> Result<BackupResult> {
+    fn backup(&self, target: &BackupLocation, task: &Task) -> Result<BackupResult> {
         backup::backup(&self.store, target, task)
     }
     fn stats(&self) -> Result<EngineStats> {
@@ -135,6 +138,9 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     }
     fn is_in_place(&self) -> bool {
         self.store.is_in_place()
+    }
+    fn observe(&self, observer: Weak<dyn Observer>) {
+        self.store.observe(observer);
     }
     fn durability(&self) -> Durability {
         if self.strict.load(Ordering::Relaxed) { Durability::Strict } else { self.store.durability() }

@@ -1,24 +1,55 @@
 //! Backups by paths.
 
-use super::Task;
 use super::options::{check_path, platform_defaults};
+use super::pending::{Pending, detached};
+use super::task::Task;
 use crate::engine::backup::{Copied, Source, Target};
 use crate::engine::delta::Delta;
 use crate::error::{Error, Result};
 use crate::file::{FileIO, StdFileIO};
+use crate::store::queued::guarded;
 use crate::store::{BfTreeStorage, StoreOptions};
+use jazz_storage_macros::{operation, record};
 use std::path::Path;
 
-/// Where a backup is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BackupPlace {
+/// Where a backup is: one of both.
+#[record(given)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackupLocation {
     /// A file, an archive.
-    File(String),
+    pub file: Option<String>,
     /// A directory, a store.
-    Directory(String),
+    pub directory: Option<String>,
+}
+
+/// The same, one of both by its type.
+enum Place<'a> {
+    File(&'a str),
+    Directory(&'a str),
+}
+
+impl BackupLocation {
+    /// An archive in one file.
+    pub fn file(path: impl Into<String>) -> Self {
+        Self { file: Some(path.into()), directory: None }
+    }
+
+    /// A directory that can be opened as a store.
+    pub fn directory(path: impl Into<String>) -> Self {
+        Self { file: None, directory: Some(path.into()) }
+    }
+
+    fn place(&self, option: &'static str) -> Result<Place<'_>> {
+        match (&self.file, &self.directory) {
+            (Some(file), None) => Ok(Place::File(file)),
+            (None, Some(directory)) => Ok(Place::Directory(directory)),
+            _ => Err(Error::InvalidOption { option, detail: "must have either file or directory".to_owned() }),
+        }
+    }
 }
 
 /// What was copied.
+#[record(returned)]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BackupResult {
     /// Files of the store.
@@ -60,16 +91,16 @@ fn making<T>(path: &str, make: impl FnOnce(StdFileIO) -> Result<T>) -> Result<T>
 /// See [`super::NativeStorage::backup`].
 pub(super) fn backup<F: FileIO, D: Delta>(
     store: &BfTreeStorage<F, D>,
-    target: &BackupPlace,
+    target: &BackupLocation,
     task: &Task,
 ) -> Result<BackupResult> {
     let each = &mut |done, total| task.step(done, total);
-    let copied = match target {
-        BackupPlace::File(path) => {
+    let copied = match target.place("target")? {
+        Place::File(path) => {
             let (io, name) = apart("target", path)?;
             store.backup(Target::File(&io, &name), each)?
         }
-        BackupPlace::Directory(path) => {
+        Place::Directory(path) => {
             check_path("target", path)?;
             making(path, |io| store.backup(Target::Directory(&io), each))?
         }
@@ -83,20 +114,21 @@ pub(super) fn backup<F: FileIO, D: Delta>(
 /// [`Error::TargetExists`], [`Error::NotABackup`], [`Error::NewerFormat`], [`Error::Corrupt`], [`Error::Cancelled`],
 /// [`Error::Locked`], [`Error::InvalidOption`], [`Error::DiskFull`], [`Error::Io`] and others of the file system. The
 /// directory is then as it was.
-pub fn restore_backup(from: &BackupPlace, path: &str, task: &Task) -> Result<BackupResult> {
-    check_path("path", path)?;
-    let source = match from {
-        BackupPlace::File(path) => {
+#[operation]
+pub fn restore_backup(from: BackupLocation, path: String, task: &Task) -> Result<BackupResult> {
+    check_path("path", &path)?;
+    let source = match from.place("from")? {
+        Place::File(path) => {
             let (io, name) = apart("from", path)?;
             Source::File(io, name)
         }
-        BackupPlace::Directory(path) => {
+        Place::Directory(path) => {
             check_path("from", path)?;
             Source::Directory(StdFileIO::new(path))
         }
     };
     let options = StoreOptions { engine: platform_defaults(), ..StoreOptions::default() };
     let each = &mut |done, total| task.step(done, total);
-    let copied = making(path, |io| BfTreeStorage::<_>::restore(source, io, options, each))?;
+    let copied = making(&path, |io| BfTreeStorage::<_>::restore(source, io, options, each))?;
     Ok(copied.into())
 }

@@ -1,14 +1,18 @@
 //! Verifying and repairing: the engine's reports as plain records.
 
-use super::Task;
+use super::pending::{Pending, detached};
+use super::task::Task;
 use super::options::{check_path, platform_defaults};
 use crate::engine::check::{Damage as EngineDamage, Progress, Verified};
 use crate::engine::repair::Repaired;
 use crate::error::Result;
 use crate::file::StdFileIO;
+use crate::store::queued::guarded;
 use crate::store::{BfTreeStorage, StoreOptions};
+use jazz_storage_macros::{operation, record};
 
 /// Damage in a file of a store.
+#[record(returned)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Damage {
     /// The file's name in the store's directory.
@@ -18,10 +22,11 @@ pub struct Damage {
     /// What is wrong.
     pub detail: String,
     /// The ids of the CoValues concerned, as far as they are known.
-    pub covalues: Vec<String>,
+    pub co_values: Vec<String>,
 }
 
 /// What a verification found.
+#[record(returned)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifyReport {
     /// Bytes of files that were read.
@@ -31,7 +36,7 @@ pub struct VerifyReport {
     /// Rows of the index on disk.
     pub rows: f64,
     /// CoValues that are as they should be.
-    pub covalues: f64,
+    pub co_values: f64,
     /// Transactions that are where the index says.
     pub transactions: f64,
     /// What is wrong; nothing in an intact store.
@@ -39,10 +44,11 @@ pub struct VerifyReport {
 }
 
 /// A session of which a repair could not keep everything.
+#[record(returned)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostSession {
     /// The CoValue's id, if it is known.
-    pub covalue: Option<String>,
+    pub co_value: Option<String>,
     /// The session's id, if it is known.
     pub session: Option<String>,
     /// Transactions that are still there: those up to the last good signature.
@@ -52,6 +58,7 @@ pub struct LostSession {
 }
 
 /// What a repair found and did.
+#[record(returned)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct RepairReport {
     /// What was damaged; nothing if the store was intact.
@@ -59,9 +66,9 @@ pub struct RepairReport {
     /// Sessions that are shorter now.
     pub lost: Vec<LostSession>,
     /// CoValues kept.
-    pub covalues: f64,
+    pub co_values: f64,
     /// CoValues lost as a whole, those included whose ids are not known.
-    pub covalues_lost: f64,
+    pub co_values_lost: f64,
     /// Their ids, as far as they are known.
     pub lost_ids: Vec<String>,
     /// The file in the store's directory to which damaged bytes were copied, if there were any.
@@ -78,7 +85,7 @@ impl From<EngineDamage> for Damage {
             file: damage.file,
             offset: damage.offset as f64,
             detail: damage.detail,
-            covalues: damage.covalues.into_iter().map(text).collect(),
+            co_values: damage.covalues.into_iter().map(text).collect(),
         }
     }
 }
@@ -89,7 +96,7 @@ impl From<Verified> for VerifyReport {
             bytes: report.bytes as f64,
             records: report.records as f64,
             rows: report.rows as f64,
-            covalues: report.covalues as f64,
+            co_values: report.covalues as f64,
             transactions: report.transactions as f64,
             damage: report.damage.into_iter().map(Damage::from).collect(),
         }
@@ -99,7 +106,7 @@ impl From<Verified> for VerifyReport {
 impl From<Repaired> for RepairReport {
     fn from(report: Repaired) -> Self {
         let lost = report.lost.into_iter().map(|entry| LostSession {
-            covalue: entry.covalue.map(text),
+            co_value: entry.covalue.map(text),
             session: entry.lost.session.map(text),
             kept: entry.lost.kept,
             lost: entry.lost.lost,
@@ -107,8 +114,8 @@ impl From<Repaired> for RepairReport {
         Self {
             damage: report.damage.into_iter().map(Damage::from).collect(),
             lost: lost.collect(),
-            covalues: report.covalues as f64,
-            covalues_lost: report.covalues_lost.len() as f64,
+            co_values: report.covalues as f64,
+            co_values_lost: report.covalues_lost.len() as f64,
             lost_ids: report.covalues_lost.into_iter().flatten().map(text).collect(),
             set_aside: report.set_aside,
         }
@@ -127,8 +134,9 @@ pub(super) fn watched(task: &Task) -> impl FnMut(Progress) -> bool + '_ {
 /// [`crate::Error::Locked`], [`crate::Error::ForeignDirectory`], [`crate::Error::NewerFormat`],
 /// [`crate::Error::Cancelled`], [`crate::Error::Corrupt`] if nothing is there that could be repaired,
 /// [`crate::Error::InvalidOption`], [`crate::Error::DiskFull`], [`crate::Error::Io`]. The store is then as it was.
-pub fn repair(path: &str, task: &Task) -> Result<RepairReport> {
-    check_path("path", path)?;
+#[operation]
+pub fn repair(path: String, task: &Task) -> Result<RepairReport> {
+    check_path("path", &path)?;
     let options = StoreOptions { engine: platform_defaults(), ..StoreOptions::default() };
     let report = BfTreeStorage::<StdFileIO>::repair(StdFileIO::new(path), options, &mut watched(task))?;
     Ok(report.into())

@@ -4,8 +4,10 @@ use crate::engine::{self, EngineOptions, EngineStats};
 use crate::error::{Error, Result};
 use crate::format::row::{KEY_LEN, VALUE_LEN};
 use crate::store::StoreOptions;
+use jazz_storage_macros::{choice, record};
 
 /// What a completed operation promises.
+#[choice(lower)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
     /// It survives a crash or kill of the app. A power cut or a crash of the operating system may lose about the last
@@ -28,24 +30,25 @@ impl From<engine::Durability> for Durability {
     }
 }
 
-/// How to open a store.
+/// How to open a store. All may be left out but the path, and that for a store in memory.
+#[record(given)]
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
     /// The store's directory; it is created if absent. None only for a store in memory.
     pub path: Option<String>,
-    /// What a completed operation promises.
-    pub durability: Durability,
+    /// What a completed operation promises. None: `relaxed`.
+    pub durability: Option<Durability>,
     /// Bytes of index blocks and pieces of the log kept in memory: 64 KiB to 4 GiB. None: 16 MiB, on phones and in
     /// browsers 4 MiB.
-    pub cache_bytes: Option<u64>,
+    pub cache_bytes: Option<f64>,
     /// Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB.
-    pub segment_bytes: Option<u64>,
+    pub segment_bytes: Option<f64>,
     /// Bytes of index rows in memory at which these are written out: 16 KiB to 256 MiB. While that goes on there may be
     /// twice as many. None: 8 MiB, on phones and in browsers 2 MiB.
-    pub delta_bytes: Option<u64>,
+    pub delta_bytes: Option<f64>,
     /// Bytes read ahead while layers of the index are merged: 256 KiB to 1 GiB. None: 8 MiB, on phones and in browsers
     /// 1 MiB.
-    pub buffer_bytes: Option<u64>,
+    pub buffer_bytes: Option<f64>,
 }
 
 const KIB: u64 = 1 << 10;
@@ -83,21 +86,34 @@ pub(super) fn check_path(option: &'static str, path: &str) -> Result<()> {
     if path.contains('\0') { invalid("contains a NUL character") } else { Ok(()) }
 }
 
-fn in_range(option: &'static str, value: Option<u64>, low: u64, high: u64) -> Result<()> {
+fn in_range(option: &'static str, value: Option<f64>, low: u64, high: u64) -> Result<()> {
+    let invalid = |detail| Err(Error::InvalidOption { option, detail });
     match value {
-        Some(value) if value < low || value > high => Err(Error::InvalidOption {
-            option,
-            detail: format!("{value} is not between {low} and {high} bytes"),
-        }),
+        Some(value) if !value.is_finite() || value.fract() != 0.0 => {
+            invalid(format!("{value} is not a whole number of bytes"))
+        }
+        Some(value) if value < low as f64 || value > high as f64 => {
+            invalid(format!("{value} is not between {low} and {high} bytes"))
+        }
         _ => Ok(()),
     }
 }
 
+/// An option that was in range, so that its conversion is exact; or what it is without one.
+fn bytes(value: Option<f64>, default: u64) -> u64 {
+    value.map_or(default, |value| value as u64)
+}
+
 impl OpenOptions {
+    /// What a completed operation promises.
+    pub(super) fn level(&self) -> Durability {
+        self.durability.unwrap_or_default()
+    }
+
     /// Checks the ranges of all options.
     pub(super) fn validate(&self) -> Result<()> {
         let invalid = |detail: &str| Err(Error::InvalidOption { option: "path", detail: detail.to_owned() });
-        match (&self.path, self.durability) {
+        match (&self.path, self.level()) {
             (None, Durability::Memory) => {}
             (Some(_), Durability::Memory) => {
                 return invalid("a store with durability \"memory\" has no path");
@@ -114,18 +130,18 @@ impl OpenOptions {
     /// The same for the store, which leaves it to its handles to wait for what makes an operation durable.
     pub(super) fn store_options(&self) -> StoreOptions {
         let defaults = platform_defaults();
-        let durability = match self.durability {
+        let durability = match self.level() {
             Durability::Memory => engine::Durability::Memory,
             Durability::Relaxed | Durability::Strict => engine::Durability::Relaxed,
         };
         StoreOptions {
             durability,
             engine: EngineOptions {
-                cache_bytes: self.cache_bytes.unwrap_or(defaults.cache_bytes),
-                segment_bytes: self.segment_bytes.unwrap_or(defaults.segment_bytes),
-                checkpoint_rows: self.delta_bytes.map_or(defaults.checkpoint_rows, rows),
-                background_sync: defaults.background_sync && self.durability == Durability::Relaxed,
-                buffer_bytes: self.buffer_bytes.unwrap_or(defaults.buffer_bytes),
+                cache_bytes: bytes(self.cache_bytes, defaults.cache_bytes),
+                segment_bytes: bytes(self.segment_bytes, defaults.segment_bytes),
+                checkpoint_rows: self.delta_bytes.map_or(defaults.checkpoint_rows, |bytes| rows(bytes as u64)),
+                background_sync: defaults.background_sync && self.level() == Durability::Relaxed,
+                buffer_bytes: bytes(self.buffer_bytes, defaults.buffer_bytes),
                 ..defaults
             },
         }
@@ -133,6 +149,7 @@ impl OpenOptions {
 }
 
 /// Why a reconciliation lock was refused.
+#[choice(lower)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockRefusal {
     /// A run was completed too recently.
@@ -142,6 +159,7 @@ pub enum LockRefusal {
 }
 
 /// The answer to an attempt to take a reconciliation lock.
+#[record(returned)]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LockResult {
     /// Whether the caller holds it now.
@@ -152,7 +170,8 @@ pub struct LockResult {
     pub last_processed_offset: f64,
 }
 
-/// Counters and sizes of an open store. Counters begin at 0 when the store is opened.
+/// Counters and sizes of an open store; sizes are in bytes. Counters begin at 0 when the store is opened.
+#[record(returned)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct StorageStats {
     /// The directory of the store; none in memory.

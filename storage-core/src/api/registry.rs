@@ -43,7 +43,7 @@ pub(super) fn acquire(options: &OpenOptions) -> Result<Arc<dyn Backing>> {
     // A store whose directory was removed is not the one at this path any more.
     let shared = slot.as_ref().and_then(Weak::upgrade).filter(|shared| shared.is_in_place());
     if let Some(shared) = shared {
-        if options.durability == Durability::Strict {
+        if options.level() == Durability::Strict {
             shared.make_strict();
         }
         return Ok(shared);

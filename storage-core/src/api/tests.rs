@@ -1,9 +1,22 @@
 use super::*;
-use crate::ErrorCode;
+use crate::api::backing::{Backing, Shared};
+use crate::error::{Error, ErrorCode, Result};
 use crate::format::tx::Fields;
 use crate::format::wire::{
-    OwnedMessage, OwnedSession, StoreStatus, decode_answers, decode_ids, decode_loaded, decode_outcome,
+    self, OwnedMessage, OwnedSession, StoreStatus, decode_answers, decode_ids, decode_loaded, decode_outcome,
 };
+use crate::store::queued::Lane;
+use crate::store::rows::{self, CoValueId, PeerId};
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+/// The result of what does not block.
+fn settled<T: Send + 'static>(pending: Pending<T>) -> Result<T> {
+    let (sender, receiver) = channel();
+    pending.then(move |result| sender.send(result).unwrap());
+    receiver.recv_timeout(Duration::from_secs(60)).unwrap()
+}
 
 fn options(path: &std::path::Path) -> OpenOptions {
     OpenOptions { path: Some(path.to_str().unwrap().to_owned()), ..OpenOptions::default() }
@@ -75,7 +88,7 @@ fn a_batch_stops_where_a_correction_is_needed_or_a_message_fails() {
 fn handles_on_one_path_share_one_engine_and_the_strictest_level() {
     let dir = tempfile::tempdir().unwrap();
     let first = NativeStorage::open(options(dir.path())).unwrap();
-    let strict = OpenOptions { durability: Durability::Strict, ..options(&dir.path().join(".")) };
+    let strict = OpenOptions { durability: Some(Durability::Strict), ..options(&dir.path().join(".")) };
     let second = NativeStorage::open(strict).unwrap();
     first.store(&message("co_zA", "s", 0, &["[]"])).unwrap();
     assert!(second.load(b"co_zA", 0.0).unwrap().is_some());
@@ -85,7 +98,7 @@ fn handles_on_one_path_share_one_engine_and_the_strictest_level() {
     assert!(second.stats().unwrap().syncs > before.syncs);
     first.close().unwrap();
     second.store(&message("co_zC", "s", 0, &["[]"])).unwrap();
-    assert_eq!(first.covalue_count().unwrap(), 3.0);
+    assert_eq!(first.co_value_count().unwrap(), 3.0);
 }
 
 #[test]
@@ -96,7 +109,7 @@ fn a_store_whose_directory_was_removed_is_a_new_one() {
     old.store(&message("co_zA", "s", 0, &["[]"])).unwrap();
     std::fs::remove_dir_all(&path).unwrap();
     let new = NativeStorage::open(options(&path)).unwrap();
-    assert_eq!(new.covalue_count().unwrap(), 0.0);
+    assert_eq!(new.co_value_count().unwrap(), 0.0);
 }
 
 #[test]
@@ -105,7 +118,7 @@ fn bad_input_is_a_typed_error_and_changes_nothing() {
     let code = |options: OpenOptions| NativeStorage::open(options).err().unwrap().code().as_str();
     assert_eq!(code(OpenOptions::default()), "INVALID_OPTION");
     assert_eq!(code(options(std::path::Path::new(""))), "INVALID_OPTION");
-    assert_eq!(code(OpenOptions { cache_bytes: Some(1), ..options(dir.path()) }), "INVALID_OPTION");
+    assert_eq!(code(OpenOptions { cache_bytes: Some(1.0), ..options(dir.path()) }), "INVALID_OPTION");
     let file = dir.path().join("file");
     std::fs::write(&file, b"x").unwrap();
     assert_eq!(code(options(&file)), "NOT_A_DIRECTORY");
@@ -115,14 +128,14 @@ fn bad_input_is_a_typed_error_and_changes_nothing() {
 
     let storage = NativeStorage::open(options(&dir.path().join("store"))).unwrap();
     storage.store(&message("co_zA", "s", 0, &["[]"])).unwrap();
-    let before = (storage.load(b"co_zA", 1e9).unwrap(), storage.covalue_count().unwrap());
+    let before = (storage.load(b"co_zA", 1e9).unwrap(), storage.co_value_count().unwrap());
     let good = message("co_zB", "s", 0, &["[]"]);
     for cut in 0..good.len() {
         assert_eq!(storage.store(&good[..cut]).unwrap_err().code().as_str(), "MALFORMED", "cut at {cut}");
     }
     assert_eq!(storage.store(&message("", "s", 0, &[])).unwrap_err().code().as_str(), "EMPTY_ID");
     assert_eq!(storage.load(b"", 0.0).unwrap_err().code().as_str(), "EMPTY_ID");
-    assert_eq!((storage.load(b"co_zA", 1e9).unwrap(), storage.covalue_count().unwrap()), before);
+    assert_eq!((storage.load(b"co_zA", 1e9).unwrap(), storage.co_value_count().unwrap()), before);
     assert_eq!(storage.known_state(b"co_zUnknown").unwrap(), None);
     assert!(!storage.erase(b"co_zUnknown").unwrap());
 }
@@ -130,20 +143,16 @@ fn bad_input_is_a_typed_error_and_changes_nothing() {
 #[test]
 fn submitted_operations_keep_their_order_and_report_their_results() {
     let storage =
-        NativeStorage::open(OpenOptions { durability: Durability::Memory, ..OpenOptions::default() })
+        NativeStorage::open(OpenOptions { durability: Some(Durability::Memory), ..OpenOptions::default() })
             .unwrap();
-    let (sender, results) = std::sync::mpsc::channel();
+    let (sender, results) = channel();
     for n in 0..50 {
         let (sender, bytes) = (sender.clone(), message("co_zA", "s", n, &["[]"]));
-        storage.submit(
-            Lane::Write,
-            move |s| s.store(&bytes),
-            move |r| sender.send(r.map(|o| (n, o.is_none()))).unwrap(),
-        );
+        storage.store_async(&bytes).then(move |r| sender.send(r.map(|o| (n, o.is_none()))).unwrap());
     }
     let got: Vec<_> = results.iter().take(50).map(Result::unwrap).collect();
     assert_eq!(got, (0..50).map(|n| (n, true)).collect::<Vec<_>>());
-    let ids = storage.covalue_ids(10, 0.0).unwrap();
+    let ids = storage.co_value_ids(10.0, 0.0).unwrap();
     assert_eq!(decode_ids(&ids).unwrap(), [b"co_zA"]);
 }
 
@@ -190,17 +199,21 @@ fn ten_thousand_sessions_and_a_transaction_of_100_megabytes_come_back() {
 #[test]
 fn options_of_memory_are_checked_and_reach_the_engine() {
     let set = |delta_bytes, buffer_bytes| OpenOptions {
-        durability: Durability::Memory,
+        durability: Some(Durability::Memory),
         delta_bytes,
         buffer_bytes,
         ..OpenOptions::default()
     };
-    let (kib, mib) = (1 << 10, 1 << 20);
+    let (kib, mib) = (1024.0, 1024.0 * 1024.0);
     for (option, options) in [
-        ("deltaBytes", set(Some(16 * kib - 1), None)),
-        ("deltaBytes", set(Some(256 * mib + 1), None)),
-        ("bufferBytes", set(None, Some(256 * kib - 1))),
-        ("bufferBytes", set(None, Some(1024 * mib + 1))),
+        ("deltaBytes", set(Some(16.0 * kib - 1.0), None)),
+        ("deltaBytes", set(Some(256.0 * mib + 1.0), None)),
+        ("deltaBytes", set(Some(-1.0), None)),
+        ("deltaBytes", set(Some(20_000.5), None)),
+        ("deltaBytes", set(Some(f64::NAN), None)),
+        ("bufferBytes", set(None, Some(f64::INFINITY))),
+        ("bufferBytes", set(None, Some(256.0 * kib - 1.0))),
+        ("bufferBytes", set(None, Some(1024.0 * mib + 1.0))),
     ] {
         let refused = NativeStorage::open(options).err();
         assert!(
@@ -208,9 +221,9 @@ fn options_of_memory_are_checked_and_reach_the_engine() {
             "{refused:?}"
         );
     }
-    let engine = set(Some(16 * kib), Some(256 * kib)).store_options().engine;
-    assert_eq!((engine.checkpoint_rows, engine.buffer_bytes), (16 * 1024 / 120, 256 * kib));
-    let storage = NativeStorage::open(set(Some(16 * kib), Some(256 * kib))).unwrap();
+    let engine = set(Some(16.0 * kib), Some(256.0 * kib)).store_options().engine;
+    assert_eq!((engine.checkpoint_rows, engine.buffer_bytes), (16 * 1024 / 120, 256 * 1024));
+    let storage = NativeStorage::open(set(Some(16.0 * kib), Some(256.0 * kib))).unwrap();
     for n in 0..400 {
         storage.store(&message(&format!("co_z{n}"), "s", 0, &["[]"])).unwrap();
         assert!(storage.stats().unwrap().delta_rows <= 4.0 * 136.0 + 4.0);
@@ -228,24 +241,24 @@ fn backups_by_path_are_made_restored_and_cancelled() {
     let storage = NativeStorage::open(options(&dir.path().join("store"))).unwrap();
     storage.store(&message("co_zA", "s", 0, &["[1]"])).unwrap();
     let loaded = storage.load(b"co_zA", 1e9).unwrap();
-    let places = [BackupPlace::File(at("backups/a.jazzbak")), BackupPlace::Directory(at("backups/a"))];
+    let places = [BackupLocation::file(at("backups/a.jazzbak")), BackupLocation::directory(at("backups/a"))];
     for (n, place) in places.iter().enumerate() {
         let task = Task::default();
         task.cancel();
-        assert_eq!(storage.backup(place, &task).unwrap_err().code(), ErrorCode::Cancelled);
+        assert_eq!(storage.backup(place.clone(), &task).unwrap_err().code(), ErrorCode::Cancelled);
         assert_eq!(std::fs::read_dir(at("backups")).unwrap().count(), n, "nothing is left of it");
         let task = Task::default();
-        let made = storage.backup(place, &task).unwrap();
-        assert_eq!(task.progress(), (made.bytes, made.bytes));
-        assert_eq!(storage.backup(place, &task).unwrap_err().code(), ErrorCode::TargetExists);
+        let made = storage.backup(place.clone(), &task).unwrap();
+        assert_eq!(task.progress(), Progress { done: made.bytes, total: made.bytes });
+        assert_eq!(storage.backup(place.clone(), &task).unwrap_err().code(), ErrorCode::TargetExists);
 
         let to = at(&format!("restored-{n}"));
         let task = Task::default();
         task.cancel();
-        assert_eq!(restore_backup(place, &to, &task).unwrap_err().code(), ErrorCode::Cancelled);
+        assert_eq!(restore_backup(place.clone(), to.clone(), &task).unwrap_err().code(), ErrorCode::Cancelled);
         assert!(!std::path::Path::new(&to).exists(), "the directory was not there before");
-        restore_backup(place, &to, &Task::default()).unwrap();
-        let over = restore_backup(place, &to, &Task::default());
+        restore_backup(place.clone(), to.clone(), &Task::default()).unwrap();
+        let over = restore_backup(place.clone(), to.clone(), &Task::default());
         assert_eq!(over.unwrap_err().code(), ErrorCode::TargetExists);
         let restored = NativeStorage::open(options(std::path::Path::new(&to))).unwrap();
         assert_eq!(restored.load(b"co_zA", 1e9).unwrap(), loaded);
@@ -253,16 +266,21 @@ fn backups_by_path_are_made_restored_and_cancelled() {
     }
     // The store that was copied, which is open, and things that are no backups.
     let code =
-        |place: BackupPlace| restore_backup(&place, &at("other"), &Task::default()).unwrap_err().code();
-    assert_eq!(code(BackupPlace::Directory(at("store"))), ErrorCode::Locked);
-    assert_eq!(code(BackupPlace::Directory(at("backups"))), ErrorCode::NotABackup);
-    assert_eq!(code(BackupPlace::File(at("store/MANIFEST-1"))), ErrorCode::NotABackup);
-    assert_eq!(code(BackupPlace::File(at("nothing"))), ErrorCode::Io);
-    for place in
-        [BackupPlace::File(String::new()), BackupPlace::File(at("a:b")), BackupPlace::Directory("\0".into())]
-    {
+        |place: BackupLocation| restore_backup(place, at("other"), &Task::default()).unwrap_err().code();
+    assert_eq!(code(BackupLocation::directory(at("store"))), ErrorCode::Locked);
+    assert_eq!(code(BackupLocation::directory(at("backups"))), ErrorCode::NotABackup);
+    assert_eq!(code(BackupLocation::file(at("store/MANIFEST-1"))), ErrorCode::NotABackup);
+    assert_eq!(code(BackupLocation::file(at("nothing"))), ErrorCode::Io);
+    let both = BackupLocation { directory: Some(at("other")), ..BackupLocation::file(at("other")) };
+    for place in [
+        BackupLocation::file(""),
+        BackupLocation::file(at("a:b")),
+        BackupLocation::directory("\0"),
+        BackupLocation::default(),
+        both,
+    ] {
         assert_eq!(code(place.clone()), ErrorCode::InvalidOption);
-        assert_eq!(storage.backup(&place, &Task::default()).unwrap_err().code(), ErrorCode::InvalidOption);
+        assert_eq!(storage.backup(place, &Task::default()).unwrap_err().code(), ErrorCode::InvalidOption);
     }
     assert!(!std::path::Path::new(&at("other")).exists());
 }
@@ -270,51 +288,36 @@ fn backups_by_path_are_made_restored_and_cancelled() {
 #[test]
 fn upkeep_does_not_hold_up_stores() {
     let storage =
-        NativeStorage::open(OpenOptions { durability: Durability::Memory, ..OpenOptions::default() })
+        NativeStorage::open(OpenOptions { durability: Some(Durability::Memory), ..OpenOptions::default() })
             .unwrap();
-    let (begun, ready) = std::sync::mpsc::channel::<()>();
-    let (stored, done) = std::sync::mpsc::channel::<()>();
+    let (begun, ready) = channel::<()>();
     let wait = move |_: &NativeStorage| {
         // Ends only when the store that is submitted after it is done.
-        ready.recv_timeout(std::time::Duration::from_secs(20)).map_err(|_| Error::Internal("held up".into()))
+        ready.recv_timeout(Duration::from_secs(20)).map_err(|_| Error::Internal("held up".into()))
     };
-    let (finished, result) = std::sync::mpsc::channel();
-    storage.submit(Lane::Upkeep, wait, move |outcome| finished.send(outcome).unwrap());
-    let bytes = message("co_zA", "s", 0, &["[1]"]);
-    storage.submit(Lane::Write, move |storage| storage.store(&bytes), move |_| stored.send(()).unwrap());
-    done.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+    let finished = storage.queue(Lane::Upkeep, wait);
+    settled(storage.store_async(&message("co_zA", "s", 0, &["[1]"]))).unwrap();
     begun.send(()).unwrap();
-    result.recv().unwrap().unwrap();
+    settled(finished).unwrap();
 }
 
 #[test]
 fn changes_submitted_together_share_syncs_and_complete_in_order_when_they_are_durable() {
     const STORES: usize = 200;
     let dir = tempfile::tempdir().unwrap();
-    let strict = OpenOptions { durability: Durability::Strict, ..options(dir.path()) };
+    let strict = OpenOptions { durability: Some(Durability::Strict), ..options(dir.path()) };
     let storage = NativeStorage::open(strict.clone()).unwrap();
-    let (sender, receiver) = std::sync::mpsc::channel();
+    let (sender, receiver) = channel();
     for n in 0..STORES {
         let (bytes, sender) = (message(&format!("co_z{n}"), "s", 0, &["[1]"]), sender.clone());
-        storage.submit(
-            Lane::Write,
-            move |storage| storage.store(&bytes),
-            move |stored| sender.send((n, stored.is_ok())).unwrap(),
-        );
+        storage.store_async(&bytes).then(move |stored| sender.send((n, stored.is_ok())).unwrap());
     }
-    let closed = sender.clone();
-    let syncs = std::sync::mpsc::channel();
-    storage.submit(Lane::Write, |storage| storage.stats(), move |stats| syncs.0.send(stats).unwrap());
+    let stats = storage.stats_async();
     // What comes after closing waits for nothing, and still completes last.
-    storage.submit(
-        Lane::Write,
-        |storage| storage.close(),
-        move |done| closed.send((STORES, done.is_ok())).unwrap(),
-    );
-    drop(sender);
+    storage.close_async().then(move |done| sender.send((STORES, done.is_ok())).unwrap());
     let done: Vec<(usize, bool)> = receiver.iter().collect();
     assert_eq!(done, (0..=STORES).map(|n| (n, true)).collect::<Vec<_>>());
-    let syncs = syncs.1.recv().unwrap().unwrap().syncs;
+    let syncs = settled(stats).unwrap().syncs;
     assert!(syncs < STORES as f64 / 2.0, "{syncs} syncs");
     let alone = NativeStorage::open(strict).unwrap();
     for n in 0..10 {
@@ -327,7 +330,6 @@ fn changes_submitted_together_share_syncs_and_complete_in_order_when_they_are_du
 #[test]
 fn what_is_answered_as_stored_is_durable_even_if_an_earlier_call_stored_it() {
     use crate::file::{FaultFileIO, Loss};
-    use backing::Shared;
     let bytes = message("co_zA", "s_session_z1", 0, &["[1]"]);
     let key = CoValueId::from("co_zA");
     type Answer<'a> = (&'a str, &'a dyn Fn(&dyn Backing));
@@ -338,13 +340,13 @@ fn what_is_answered_as_stored_is_durable_even_if_an_earlier_call_stored_it() {
         ("untrack", &|store| store.stop_tracking(&key).unwrap()),
         ("erase", &|store| assert!(store.erase(&key).unwrap())),
     ];
-    let strict = OpenOptions { durability: Durability::Strict, ..OpenOptions::default() };
+    let strict = OpenOptions { durability: Some(Durability::Strict), ..OpenOptions::default() };
     for (what, answer) in answers {
         let io = FaultFileIO::new();
         let shared = Shared::open(io.clone(), &OpenOptions::default()).unwrap();
         shared.store(&wire::decode_message(&bytes).unwrap()).unwrap();
         let peer = PeerId::from("peer");
-        shared.track_sync_state(&[SyncStateUpdate { id: key.clone(), peer, synced: false }]).unwrap();
+        shared.track_sync_state(&[rows::SyncStateUpdate { id: key.clone(), peer, synced: false }]).unwrap();
         shared.stop_tracking(&key).unwrap();
         if what == "erase" {
             shared.erase(&key).unwrap();
@@ -370,7 +372,7 @@ fn a_store_is_verified_and_a_damaged_one_repaired() {
     }
     storage.store(&message("co_zB", "s_session_z1", 0, &["[1]"])).unwrap();
     assert_eq!(storage.verify(&Task::default()).unwrap().damage, []);
-    assert_eq!(repair(&path, &Task::default()).unwrap_err().code(), ErrorCode::Locked);
+    assert_eq!(repair(path.clone(), &Task::default()).unwrap_err().code(), ErrorCode::Locked);
     storage.close().unwrap();
     let pack = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
     let pack = pack.into_iter().find(|path| path.extension().is_some_and(|e| e == "dat")).unwrap();
@@ -380,7 +382,7 @@ fn a_store_is_verified_and_a_damaged_one_repaired() {
     std::fs::write(&pack, bytes).unwrap();
     let report = NativeStorage::open(options(dir.path())).unwrap().verify(&Task::default()).unwrap();
     let [damage] = &report.damage[..] else { panic!("{report:?}") };
-    assert_eq!(damage.covalues, ["co_zA"]);
+    assert_eq!(damage.co_values, ["co_zA"]);
     assert!(pack.ends_with(&damage.file));
     let storage = NativeStorage::open(options(dir.path())).unwrap();
     let refused = storage.load(b"co_zA", 1e9).unwrap_err();
@@ -390,11 +392,11 @@ fn a_store_is_verified_and_a_damaged_one_repaired() {
 
     let task = Task::default();
     task.cancel();
-    assert_eq!(repair(&path, &task).unwrap_err().code(), ErrorCode::Cancelled);
-    let report = repair(&path, &Task::default()).unwrap();
+    assert_eq!(repair(path.clone(), &task).unwrap_err().code(), ErrorCode::Cancelled);
+    let report = repair(path.clone(), &Task::default()).unwrap();
     assert_eq!(report.damage.len(), 1);
     let [lost] = &report.lost[..] else { panic!("{report:?}") };
-    assert_eq!(lost.covalue.as_deref(), Some("co_zA"));
+    assert_eq!(lost.co_value.as_deref(), Some("co_zA"));
     assert_eq!(lost.kept + lost.lost, 20);
     assert!(dir.path().join(report.set_aside.unwrap()).exists());
     let storage = NativeStorage::open(options(dir.path())).unwrap();
@@ -407,7 +409,66 @@ fn a_store_is_verified_and_a_damaged_one_repaired() {
     assert_eq!(stands, lost.kept);
     assert_eq!(storage.store(&message("co_zA", "s_session_z1", stands, &["[2]"])).unwrap(), None);
     assert_eq!(
-        repair(&dir.path().join("nothing").display().to_string(), &Task::default()).unwrap_err().code(),
+        repair(dir.path().join("nothing").display().to_string(), &Task::default()).unwrap_err().code(),
         ErrorCode::Io
     );
+}
+
+#[test]
+fn known_states_and_sync_states_cross_as_objects_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = NativeStorage::open(options(dir.path())).unwrap();
+    storage.store(&message("co_zA", "s1", 0, &["[]", "[]"])).unwrap();
+    storage.store(&message("co_zA", "s2", 0, &["[]"])).unwrap();
+    let states = storage.known_states(vec!["co_zA".into(), "co_zUnknown".into()]).unwrap();
+    let counter = |session: &str, count| SessionCounter { session: session.into(), count };
+    let sessions = vec![counter("s1", 2), counter("s2", 1)];
+    assert_eq!(states[0], KnownState { id: "co_zA".into(), header: true, sessions });
+    assert_eq!(states[1], KnownState { id: "co_zUnknown".into(), header: false, sessions: vec![] });
+    assert_eq!(storage.known_states(vec![String::new()]).unwrap_err().code(), ErrorCode::EmptyId);
+
+    let update = |peer: &str, synced| SyncStateUpdate { co_value: "co_zA".into(), peer: peer.into(), synced };
+    storage.update_sync_states(vec![update("p1", false), update("p2", false), update("p1", true)]).unwrap();
+    assert_eq!(decode_ids(&storage.unsynced_ids().unwrap()).unwrap(), [b"co_zA"]);
+    let refused = storage.update_sync_states(vec![update("p2", true), update("", true)]);
+    assert_eq!(refused.unwrap_err().code(), ErrorCode::EmptyId);
+    assert_eq!(decode_ids(&storage.unsynced_ids().unwrap()).unwrap(), [b"co_zA"], "nothing was changed");
+    storage.update_sync_states(vec![update("p2", true)]).unwrap();
+    assert_eq!(decode_ids(&storage.unsynced_ids().unwrap()).unwrap(), [b"" as &[u8]; 0]);
+}
+
+struct Told(Mutex<Sender<StorageEvent>>);
+
+impl EventListener for Told {
+    fn on_event(&self, event: StorageEvent) {
+        self.0.lock().unwrap().send(event).unwrap();
+    }
+}
+
+#[test]
+fn a_listener_is_told_of_damage_that_stops_merging_and_another_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = NativeStorage::open(options(dir.path())).unwrap();
+    for n in 0..20 {
+        storage.store(&message("co_zA", "s_session_z1", n, &["[]"])).unwrap();
+    }
+    storage.close().unwrap();
+    let run = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let run = run.into_iter().find(|path| path.extension().is_some_and(|e| e == "idx")).unwrap();
+    let mut bytes = std::fs::read(&run).unwrap();
+    bytes[10] ^= 1;
+    std::fs::write(&run, bytes).unwrap();
+
+    let (sender, receiver) = channel();
+    storage.on_event(Box::new(Told(Mutex::new(sender)))).unwrap();
+    storage.store(&message("co_zB", "s_session_z1", 0, &["[]"])).unwrap();
+    assert_eq!(storage.compact().unwrap_err().code(), ErrorCode::Corrupt);
+    let event = receiver.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!((event.kind, event.code), (EventKind::Stalled, Some(ErrorCode::Corrupt)));
+    assert_eq!(event.message, storage.stats().unwrap().stalled);
+    let (sender, late) = channel();
+    let other = NativeStorage::open(options(dir.path())).unwrap();
+    other.on_event(Box::new(Told(Mutex::new(sender)))).unwrap();
+    assert_eq!(late.recv_timeout(Duration::from_secs(60)).unwrap(), event);
+    assert!(receiver.try_recv().is_err(), "each is told once");
 }

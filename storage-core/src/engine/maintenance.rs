@@ -164,6 +164,16 @@ pub(super) enum Step {
 impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     /// Does about `work` bytes of what is due.
     pub(super) fn step(&self, m: &mut Maintenance<F, D>, work: u64) -> Result<Step> {
+        let step = self.unobserved_step(m, work);
+        // A full disk may not be the end of it: the next step may get on with less room.
+        let rests = m.damage.is_some() || m.pause > 0 || m.stalled().is_none();
+        if rests {
+            self.observers.stalled(m.stalled());
+        }
+        step
+    }
+
+    fn unobserved_step(&self, m: &mut Maintenance<F, D>, work: u64) -> Result<Step> {
         if m.closed || self.latch.cause().is_some() {
             return Ok(Step::Idle);
         }

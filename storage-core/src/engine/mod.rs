@@ -22,6 +22,7 @@ pub mod layers;
 pub mod maintenance;
 pub mod manifest;
 pub mod merge;
+pub mod observer;
 pub mod part;
 mod primitives;
 pub mod recovery;
@@ -44,9 +45,10 @@ use crate::format::{HashKey, Location, Lsn, Ordinal, RunId};
 use check::{Checked, Records};
 use delta::{Delta, Row};
 use layers::Layers;
+use observer::Observer;
 use segment::RecordBytes;
 use state::Core;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 
 pub use write::Write;
@@ -330,6 +332,11 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         let syncer = Arc::clone(&self.core.syncer);
         let written = syncer.written();
         move || syncer.wait(written)
+    }
+
+    /// Tells an observer of what happens to the store, for as long as it lives; first of what is so already.
+    pub fn observe(&self, observer: Weak<dyn Observer>) {
+        self.core.observers.add(observer);
     }
 
     /// Writes the delta out as a part now.

@@ -11,6 +11,7 @@ use super::cache::read_cache;
 use super::checkpoint::create_segment;
 use super::delta::Delta;
 use super::latch::Latch;
+use super::observer::Observers;
 use super::layers::{Layers, Opened};
 use super::maintenance::Maintenance;
 use super::manifest::{self, Found};
@@ -66,7 +67,8 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         io.open(manifest.slot(), OpenMode::ReadWrite)?.sync()?;
         io.sync_dir()?;
         remove_leftovers(&*io, &manifest, &layers)?;
-        let latch = Arc::new(Latch::default());
+        let observers = Arc::new(Observers::default());
+        let latch = Arc::new(Latch::new(Arc::clone(&observers)));
         let syncer = Syncer::new(Arc::clone(&latch));
         let active = replayed.active;
         syncer.switch(Arc::clone(&active), replayed.end, Lsn(replayed.next.0.saturating_sub(1)));
@@ -101,6 +103,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             log: Mutex::new(log),
             index: RwLock::new(index),
             cache,
+            observers,
             latch,
             syncer,
             counters: Mutex::new(EngineStats {

@@ -7,6 +7,7 @@
 use super::cache::ReadCache;
 use super::delta::Delta;
 use super::latch::Latch;
+use super::observer::Observers;
 use super::layers::Layers;
 use super::maintenance::Maintenance;
 use super::part::Numbers;
@@ -82,6 +83,7 @@ pub(super) struct Core<F: FileIO, S: Schema, D: Delta> {
     /// The reserve was given up.
     pub(super) spent: AtomicBool,
     pub(super) cache: Arc<ReadCache>,
+    pub(super) observers: Arc<Observers>,
     pub(super) latch: Arc<Latch>,
     pub(super) syncer: Arc<Syncer<F>>,
     pub(super) counters: Mutex<EngineStats>,

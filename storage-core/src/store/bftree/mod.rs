@@ -16,6 +16,7 @@ mod transaction;
 
 use crate::engine::check::{OnProgress, Verified};
 use crate::engine::delta::{BfTreeDelta, Delta};
+use crate::engine::observer::Observer;
 use crate::engine::repair::Repaired;
 use crate::engine::{Durability, Engine, EngineOptions, EngineStats};
 use crate::error::Result;
@@ -23,6 +24,7 @@ use crate::file::FileIO;
 use crate::format::row::{Group, Tag};
 use crate::store::rows::SessionId;
 use schema::CoValueSchema;
+use std::sync::Weak;
 
 /// How a store works.
 #[derive(Debug, Clone, Default)]
@@ -117,6 +119,11 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// Gives what waits until everything stored so far survives a power cut. It does not keep the store open.
     pub fn ticket(&self) -> impl FnOnce() -> Result<()> + Send + use<F, D> {
         self.engine.ticket()
+    }
+
+    /// Tells an observer of what happens to the store, for as long as it lives; first of what is so already.
+    pub fn observe(&self, observer: Weak<dyn Observer>) {
+        self.engine.observe(observer);
     }
 
     /// Counters and sizes at this moment.

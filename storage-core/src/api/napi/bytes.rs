@@ -12,26 +12,19 @@
 //!   `buffer`, and then a new slab is made.
 //! - A slab belongs to one environment and is forgotten when that ends, before another can have the same address.
 
+use crate::api::Bytes;
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr;
 
 use napi::bindgen_prelude::{BufferSlice, Env, Result, ToNapiValue, TypeName, ValueType, sys};
+
 use napi::check_status;
 
 /// Size of a slab in bytes.
 const SLAB_LEN: usize = 64 * 1024;
 /// The longest result in bytes that goes into a slab: at most this much of one is left unused.
 const SLAB_RESULT_MAX: usize = 4 * 1024;
-
-/// Bytes that become a `Uint8Array` in JavaScript.
-pub struct Bytes(Vec<u8>);
-
-impl From<Vec<u8>> for Bytes {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-}
 
 impl TypeName for Bytes {
     fn type_name() -> &'static str {
@@ -44,12 +37,12 @@ impl TypeName for Bytes {
 }
 
 impl ToNapiValue for Bytes {
-    unsafe fn to_napi_value(env: sys::napi_env, Self(bytes): Self) -> Result<sys::napi_value> {
+    unsafe fn to_napi_value(env: sys::napi_env, bytes: Self) -> Result<sys::napi_value> {
         if bytes.len() <= SLAB_RESULT_MAX {
             // SAFETY: `env` is the environment this conversion was called for, on its thread.
             return SLABS.with_borrow_mut(|slabs| unsafe { Slab::copy(slabs, env, &bytes) });
         }
-        let buffer = BufferSlice::copy_from(&Env::from_raw(env), bytes)?;
+        let buffer = BufferSlice::copy_from(&Env::from_raw(env), Vec::from(bytes))?;
         // SAFETY: as above.
         unsafe { BufferSlice::to_napi_value(env, buffer) }
     }

@@ -1,0 +1,84 @@
+//! Telling others what happens to a store without a call of theirs: that writes are refused from now on, that merging
+//! rests, that it goes on.
+//!
+//! Invariants:
+//! - each change is told once, in order, to everyone who observes;
+//! - it is told under locks of the engine, so observers do nothing there but hand it on.
+
+use crate::error::Error;
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+
+/// What happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// The store refuses writes since this failure.
+    Latched(Error),
+    /// Merging and compacting do not go on, for this reason.
+    Stalled(Error),
+    /// They go on again.
+    Resumed,
+}
+
+/// Who is told.
+pub trait Observer: Send + Sync {
+    /// Takes note of an event. Must not call the store, which is locked.
+    fn note(&self, event: &Event);
+}
+
+/// Those who observe a store.
+#[derive(Default)]
+pub struct Observers(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    observers: Vec<Weak<dyn Observer>>,
+    latched: Option<Error>,
+    stalled: Option<Error>,
+}
+
+impl std::fmt::Debug for Observers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observers").finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn tell(&mut self, event: &Event) {
+        self.observers.retain(|observer| observer.upgrade().inspect(|observer| observer.note(event)).is_some());
+    }
+}
+
+impl Observers {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an observer for as long as it lives, and tells it what is so already.
+    pub fn add(&self, observer: Weak<dyn Observer>) {
+        let mut state = self.state();
+        if let Some(added) = observer.upgrade() {
+            let latched = state.latched.clone().map(Event::Latched);
+            let stalled = state.stalled.clone().map(Event::Stalled);
+            latched.iter().chain(&stalled).for_each(|event| added.note(event));
+            state.observers.push(observer);
+        }
+    }
+
+    pub(super) fn latched(&self, cause: &Error) {
+        let mut state = self.state();
+        state.latched = Some(cause.clone());
+        state.tell(&Event::Latched(cause.clone()));
+    }
+
+    /// Takes note of why merging rests, or that it does not.
+    pub(super) fn stalled(&self, cause: Option<&Error>) {
+        let mut state = self.state();
+        match (&state.stalled, cause) {
+            (None, Some(cause)) => state.tell(&Event::Stalled(cause.clone())),
+            (Some(_), None) => state.tell(&Event::Resumed),
+            _ => return,
+        }
+        state.stalled = cause.cloned();
+    }
+}
