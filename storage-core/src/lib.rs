@@ -8,6 +8,10 @@
 #[cfg(feature = "uniffi")]
 uniffi::setup_scaffolding!("jazz_storage");
 
+// Upstream's source with a few edits, where upstream's crate does not compile.
+#[cfg(any(target_family = "wasm", target_os = "android", target_os = "ios"))]
+extern crate bf_tree_portable as bf_tree;
+
 pub mod api;
 pub mod engine;
 pub mod error;

@@ -1,0 +1,156 @@
+//! What is changed in upstream's source, and why. `docs/bf-tree-upstream.md` has those of use to others as patches.
+
+/// A text that is replaced wherever it stands in a file, or in [`EVERY`] file.
+pub(crate) struct Edit {
+    /// Named when upstream's source is not as expected.
+    pub(crate) why: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) times: usize,
+    pub(crate) find: &'static str,
+    pub(crate) replace: &'static str,
+}
+
+pub(crate) const EVERY: &str = "every file";
+
+pub(crate) const EDITS: &[Edit] = &[
+    // What makes a copy of the source a crate of another name.
+    Edit {
+        why: "the README is not part of the copy",
+        file: "lib.rs",
+        times: 1,
+        find: "#![doc = include_str!(\"../README.md\")]\n",
+        replace: "",
+    },
+    Edit {
+        why: "macros are the crate's own: exported ones cannot be named by path from an included file",
+        file: "lib.rs",
+        times: 5,
+        find: "#[macro_export]\n",
+        replace: "",
+    },
+    Edit {
+        why: "macros are named by path, as upstream's modules do",
+        file: "lib.rs",
+        times: 1,
+        find: "            return Err(TreeError::Locked);\n        }\n    };\n}\n",
+        replace: "            return Err(TreeError::Locked);\n        }\n    };\n}\n
+pub(crate) use {check_parent, counter, histogram, info, timer};\n",
+    },
+    Edit {
+        why: "no tests: upstream's need packages of their own",
+        file: EVERY,
+        times: 16,
+        find: "#[cfg(test)]",
+        replace: "#[cfg(any())]",
+    },
+    Edit {
+        why: "no tests without shuttle either",
+        file: EVERY,
+        times: 17,
+        find: "all(test, not(feature = \"shuttle\"))",
+        replace: "any()",
+    },
+    // Linux has backends that Android has not. Without them the tests on Linux run the code that Android runs.
+    Edit {
+        why: "no backends of Linux alone (fs)",
+        file: "fs/mod.rs",
+        times: 6,
+        find: "target_os = \"linux\"",
+        replace: "any()",
+    },
+    Edit {
+        why: "no backends of Linux alone (storage)",
+        file: "storage.rs",
+        times: 6,
+        find: "target_os = \"linux\"",
+        replace: "any()",
+    },
+    Edit {
+        why: "no backends of Linux alone (config)",
+        file: "config.rs",
+        times: 4,
+        find: "target_os = \"linux\"",
+        replace: "any()",
+    },
+    // Waiting.
+    Edit {
+        why: "no futexes of upstream's own",
+        file: "utils/atomic_wait.rs",
+        times: 3,
+        find: "#[cfg(all(target_os = ",
+        replace: "#[cfg(all(any(), target_os = ",
+    },
+    Edit {
+        why: "futexes for every system with threads, none where there is one thread",
+        file: "utils/atomic_wait.rs",
+        times: 1,
+        find: "/// If the value is `value`, wait until woken up.\n",
+        replace: "\
+#[cfg(not(target_family = \"wasm\"))]
+use ::atomic_wait as platform;
+
+/// Nobody else is there to wait for.
+#[cfg(target_family = \"wasm\")]
+mod platform {
+    use core::sync::atomic::AtomicU32;
+
+    #[inline]
+    pub fn wait(_: &AtomicU32, _: u32) {}
+
+    #[inline]
+    pub fn wake_one(_: *const AtomicU32) {}
+
+    #[inline]
+    pub fn wake_all(_: *const AtomicU32) {}
+}
+
+/// If the value is `value`, wait until woken up.
+",
+    },
+    // Files.
+    Edit {
+        why: "files only where reads and writes have a position (module)",
+        file: "fs/mod.rs",
+        times: 1,
+        find: "mod std_vfs;\n",
+        replace: "#[cfg(any(unix, windows))]\nmod std_vfs;\n",
+    },
+    Edit {
+        why: "files only where reads and writes have a position (name)",
+        file: "fs/mod.rs",
+        times: 1,
+        find: "pub(crate) use std_vfs::StdVfs;\n",
+        replace: "#[cfg(any(unix, windows))]\npub(crate) use std_vfs::StdVfs;\n",
+    },
+    Edit {
+        why: "files only where reads and writes have a position (import)",
+        file: "storage.rs",
+        times: 1,
+        find: "fs::{MemoryVfs, StdVfs, VfsImpl},\n",
+        replace: "fs::{MemoryVfs, VfsImpl},\n",
+    },
+    Edit {
+        why: "files only where reads and writes have a position (choice)",
+        file: "storage.rs",
+        times: 1,
+        find: "        StorageBackend::Std => Arc::new(StdVfs::open(path.as_ref())),\n",
+        replace: "
+        #[cfg(any(unix, windows))]
+        StorageBackend::Std => Arc::new(crate::fs::StdVfs::open(path.as_ref())),
+
+        #[cfg(not(any(unix, windows)))]
+        StorageBackend::Std => panic!(\"there are no files for bf-tree on this platform\"),
+",
+    },
+    // Memory.
+    Edit {
+        why: "a table of 2^20 pages is address space elsewhere, but memory in WebAssembly",
+        file: "utils/mapping_table.rs",
+        times: 1,
+        find: "const DEFAULT_RECORD_PER_BATCH: usize = 1024 * 1024;\n",
+        replace: "\
+const DEFAULT_RECORD_PER_BATCH: usize =
+    if cfg!(target_family = \"wasm\") { 16 * 1024 } else { 1024 * 1024 };
+",
+    },
+];
