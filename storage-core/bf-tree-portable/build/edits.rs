@@ -142,6 +142,42 @@ mod platform {
         StorageBackend::Std => panic!(\"there are no files for bf-tree on this platform\"),
 ",
     },
+    // Words of 32 bits.
+    Edit {
+        why: "a leaf has the same layout where 64-bit numbers are aligned to 4 bytes (Android on x86)",
+        file: "nodes/leaf_node.rs",
+        times: 1,
+        find: "pub(crate) struct MiniPageNextLevel {\n",
+        replace: "#[repr(align(8))]\npub(crate) struct MiniPageNextLevel {\n",
+    },
+    Edit {
+        why: "a record's header has the same layout with words of 32 bits (field)",
+        file: "wal/mod.rs",
+        times: 1,
+        find: "    pub log_len: usize,\n",
+        replace: "    pub log_len: u64,\n",
+    },
+    Edit {
+        why: "a record's header has the same layout with words of 32 bits (writing)",
+        file: "wal/mod.rs",
+        times: 1,
+        find: "            log_len,\n",
+        replace: "            log_len: log_len as u64,\n",
+    },
+    Edit {
+        why: "a record's header has the same layout with words of 32 bits (reading)",
+        file: "wal/mod.rs",
+        times: 1,
+        find: "usize::from_le_bytes(buffer[0..8].try_into().unwrap())",
+        replace: "u64::from_le_bytes(buffer[0..8].try_into().unwrap()) as usize",
+    },
+    Edit {
+        why: "a record's header has the same layout with words of 32 bits (use)",
+        file: "wal/mod.rs",
+        times: 1,
+        find: "header.log_len - LogHeader::size()",
+        replace: "header.log_len as usize - LogHeader::size()",
+    },
     // Memory.
     Edit {
         why: "a table of 2^20 pages is address space elsewhere, but memory in WebAssembly",
