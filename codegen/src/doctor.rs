@@ -1,90 +1,196 @@
 //! What the machine has, what it lacks, and what each thing is for.
 
+use std::time::Instant;
+
+use crate::fuzz;
 use crate::node;
 use crate::process::{Outcome, cargo_path, command, output, run};
 use crate::syscalls;
+use crate::tools::wasm;
 
-struct Finding {
-    tool: &'static str,
-    found: Outcome<String>,
+/// Something that the machine has or lacks.
+struct Part {
+    name: &'static str,
     unlocks: &'static str,
     /// Without it `cargo xtask test` cannot pass.
     required: bool,
+    /// Its version, or what is missing and how to get it.
+    find: fn() -> Outcome<String>,
+    /// Puts it there; for what can be installed without asking.
+    install: Option<fn() -> Outcome<()>>,
 }
 
-/// Prints the findings; `Ok(false)` if something is missing that the tests need.
+const PARTS: &[Part] = &[
+    Part {
+        name: "cargo",
+        unlocks: "the engine, its bindings and this program",
+        required: true,
+        find: || {
+            let rust =
+                output(command(cargo_path(), &["--version"]), "install Rust 1.89 or later (with rustup)");
+            at_least("Rust", rust, (1, 89))
+        },
+        install: None,
+    },
+    Part {
+        name: "rustfmt",
+        unlocks: "suite rustfmt, task format",
+        required: true,
+        find: || cargo_tool("fmt"),
+        install: Some(|| add_component("rustfmt")),
+    },
+    Part {
+        name: "clippy",
+        unlocks: "suite clippy",
+        required: true,
+        find: || cargo_tool("clippy"),
+        install: Some(|| add_component("clippy")),
+    },
+    Part {
+        name: "node",
+        unlocks: "everything in TypeScript",
+        required: true,
+        find: || at_least("Node.js", node::node_version(), (20, 19)),
+        install: None,
+    },
+    Part {
+        name: "npm",
+        unlocks: "npm's packages, the demo, the benchmark",
+        required: true,
+        find: node::npm_version,
+        install: None,
+    },
+    Part {
+        name: "packages",
+        unlocks: "npm's packages: everything in TypeScript (installed when first needed)",
+        required: false,
+        find: || match node::has_modules() {
+            true => Ok("installed".to_owned()),
+            false => Err("run `cargo xtask setup`".to_owned()),
+        },
+        install: Some(node::ensure_modules),
+    },
+    Part {
+        name: "addon",
+        unlocks: "running anything on Node (built when first needed)",
+        required: false,
+        find: || match node::built_addons().first() {
+            Some(name) => Ok(name.trim_start_matches("jazz-native-storage.").to_owned()),
+            None => Err("run `cargo xtask build`".to_owned()),
+        },
+        install: None,
+    },
+    Part {
+        name: "C++ compiler",
+        unlocks: "SQLite for the comparisons, where it has no ready-made addon",
+        required: false,
+        find: || match cfg!(windows) {
+            true => output(command("where", &["cl"]), "install the Visual Studio Build Tools with C++"),
+            false => output(command("c++", &["-dumpversion"]), "install g++ or clang"),
+        },
+        install: None,
+    },
+    Part {
+        name: "python",
+        unlocks: "as the C++ compiler",
+        required: false,
+        find: || {
+            let python = if cfg!(windows) { "python" } else { "python3" };
+            output(command(python, &["--version"]), "install Python 3")
+        },
+        install: None,
+    },
+    Part {
+        name: "strace",
+        unlocks: "suite syscalls (installed when first needed, where that is allowed)",
+        required: false,
+        find: || match cfg!(target_os = "linux") {
+            true => syscalls::version(),
+            false => Err("for Linux only".to_owned()),
+        },
+        install: if cfg!(target_os = "linux") { Some(syscalls::ensure) } else { None },
+    },
+    Part {
+        name: "cargo-fuzz",
+        unlocks: "suite and task fuzz (installed when first needed)",
+        required: false,
+        find: || match cfg!(windows) {
+            true => Err("for Linux and macOS only".to_owned()),
+            false => fuzz::find(),
+        },
+        install: if cfg!(windows) { None } else { Some(fuzz::ensure) },
+    },
+    Part {
+        name: "wasm",
+        unlocks: "the binding for browsers and Workers (installed when first needed)",
+        required: false,
+        find: wasm::find,
+        install: Some(wasm::ensure),
+    },
+];
+
+/// Prints what is there and what is not; `Ok(false)` if something is missing that the tests need.
 pub(crate) fn report() -> Outcome<bool> {
-    let findings = findings();
-    for Finding { tool, found, unlocks, required } in &findings {
-        match found {
-            Ok(version) => println!("ok       {tool:<14} {version:<24} {unlocks}"),
+    let mut complete = true;
+    for Part { name, unlocks, required, find, .. } in PARTS {
+        match find() {
+            Ok(version) => println!("ok       {name:<14} {version:<24} {unlocks}"),
             Err(reason) => {
-                println!("{}  {tool:<14} {unlocks}", if *required { "MISSING" } else { "absent " });
+                complete &= !required;
+                println!("{}  {name:<14} {unlocks}", if *required { "MISSING" } else { "absent " });
                 println!("         {:<14} {reason}", "");
             }
         }
     }
-    Ok(findings.iter().all(|finding| finding.found.is_ok() || !finding.required))
+    Ok(complete)
 }
 
-/// Installs what is missing and needs no decision: Rust's components and npm's packages.
-pub(crate) fn setup() -> Outcome<()> {
-    for (component, found) in [("rustfmt", cargo_tool("fmt")), ("clippy", cargo_tool("clippy"))] {
-        if found.is_err() {
-            let add = command("rustup", &["component", "add", component]);
-            run(add, "install Rust with rustup, or this component with your package manager")?;
+/// Installs what is missing of the named parts, or of all, as far as it can be installed without asking; then reports.
+///
+/// `Ok(false)` if something is still missing that the tests need, or that was named.
+pub(crate) fn setup(names: &[String]) -> Outcome<bool> {
+    let parts = select(names)?;
+    let mut failed = Vec::new();
+    for (name, find, install) in parts {
+        if find().is_ok() {
+            continue;
+        }
+        println!("━━ {name}");
+        let begun = Instant::now();
+        match install() {
+            Ok(()) => println!("{name}: installed in {:.0} seconds", begun.elapsed().as_secs_f64()),
+            Err(reason) => {
+                println!("{name}: {reason}");
+                failed.push((name, reason));
+            }
         }
     }
-    at_least("Node.js", node::node_version(), (20, 19))?;
-    node::ensure_modules()
+    let complete = report()?;
+    if !failed.is_empty() {
+        println!("\nnot installed:");
+    }
+    for (name, reason) in &failed {
+        println!("  {name:<14} {reason}");
+    }
+    Ok(complete && (names.is_empty() || failed.is_empty()))
 }
 
-fn findings() -> Vec<Finding> {
-    let rust = output(command(cargo_path(), &["--version"]), "install Rust 1.89 or later (with rustup)");
-    let compiler = if cfg!(windows) {
-        output(command("where", &["cl"]), "install the Visual Studio Build Tools with C++")
-    } else {
-        output(command("c++", &["-dumpversion"]), "install g++ or clang")
-    };
-    let python =
-        output(command(if cfg!(windows) { "python" } else { "python3" }, &["--version"]), "install Python 3");
-    let modules = match node::has_modules() {
-        true => Ok("installed".to_owned()),
-        false => Err("run `cargo xtask setup`".to_owned()),
-    };
-    let addons = node::built_addons();
-    let addon = match addons.first() {
-        Some(name) => Ok(name.trim_start_matches("jazz-native-storage.").to_owned()),
-        None => Err("run `cargo xtask build`".to_owned()),
-    };
-    let finding = |tool, found, unlocks, required| Finding { tool, found, unlocks, required };
-    vec![
-        finding("cargo", at_least("Rust", rust, (1, 89)), "the engine, its bindings and this program", true),
-        finding("rustfmt", cargo_tool("fmt"), "suite rustfmt, task format", true),
-        finding("clippy", cargo_tool("clippy"), "suite clippy", true),
-        finding(
-            "node",
-            at_least("Node.js", node::node_version(), (20, 19)),
-            "everything in TypeScript",
-            true,
-        ),
-        finding("npm", node::npm_version(), "npm's packages, the demo, the benchmark", true),
-        finding("npm packages", modules, "everything in TypeScript (installed when first needed)", false),
-        finding("addon", addon, "running anything on Node (built when first needed)", false),
-        finding(
-            "C++ compiler",
-            compiler,
-            "SQLite for the comparisons, where it has no ready-made addon",
-            false,
-        ),
-        finding(
-            "strace",
-            if cfg!(target_os = "linux") { syscalls::version() } else { Err("for Linux only".to_owned()) },
-            "suite syscalls (installed when first needed, where that is allowed)",
-            false,
-        ),
-        finding("python", python, "as the C++ compiler", false),
-    ]
+type Installable = (&'static str, fn() -> Outcome<String>, fn() -> Outcome<()>);
+
+/// The named parts, or all, of those that can be installed.
+fn select(names: &[String]) -> Outcome<Vec<Installable>> {
+    let parts = PARTS.iter().filter_map(|part| Some((part.name, part.find, part.install?)));
+    let parts: Vec<Installable> = parts.collect();
+    if let Some(unknown) = names.iter().find(|name| !parts.iter().any(|part| part.0 == name.as_str())) {
+        let known: Vec<_> = parts.iter().map(|part| part.0).collect();
+        return Err(format!("setup does not know {unknown:?}: it installs {}", known.join(", ")));
+    }
+    Ok(parts.into_iter().filter(|part| names.is_empty() || names.iter().any(|name| name == part.0)).collect())
+}
+
+fn add_component(name: &str) -> Outcome<()> {
+    let add = command("rustup", &["component", "add", name]);
+    run(add, "install Rust with rustup, or this component with your package manager")
 }
 
 fn cargo_tool(name: &str) -> Outcome<String> {
@@ -92,7 +198,7 @@ fn cargo_tool(name: &str) -> Outcome<String> {
 }
 
 /// `found` if the first two numbers in it are a version of at least `wanted`.
-fn at_least(tool: &str, found: Outcome<String>, wanted: (u32, u32)) -> Outcome<String> {
+pub(crate) fn at_least(tool: &str, found: Outcome<String>, wanted: (u32, u32)) -> Outcome<String> {
     let found = found?;
     match version(&found) {
         Some(version) if version >= wanted => Ok(found),
@@ -117,6 +223,17 @@ mod tests {
         assert_eq!(version("cargo 1.95.0 (f2d3ce0bd 2026-03-21)"), Some((1, 95)));
         assert_eq!(version("v20.20.2"), Some((20, 20)));
         assert_eq!(version("nothing of the kind"), None);
+    }
+
+    #[test]
+    fn parts_are_installed_by_name() {
+        let names = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            select(&names).map(|parts| parts.iter().map(|part| part.0).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["wasm", "rustfmt"]).unwrap(), ["rustfmt", "wasm"]);
+        assert!(names(&[]).unwrap().contains(&"packages"));
+        assert!(names(&["node"]).unwrap_err().contains("it installs rustfmt"));
     }
 
     #[test]

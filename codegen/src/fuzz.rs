@@ -10,13 +10,14 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::process::{Outcome, cargo, cargo_path, command, output, root, run as run_command};
+use crate::process::{Outcome, cargo_path, command, output, root, run as run_command, rustc_path};
+use crate::tools::crates::Program;
 
 /// The manifest of the targets' workspace, from the root.
 pub(crate) const MANIFEST: &str = "storage-core/fuzz/Cargo.toml";
 
 const FOLDER: &str = "storage-core/fuzz";
-const VERSION: &str = "0.13.2";
+const CARGO_FUZZ: Program = Program { package: "cargo-fuzz", name: "cargo-fuzz", version: "0.13.2" };
 const TARGETS: [&str; 5] = ["record", "manifest", "run", "wire", "store"];
 
 /// Seconds for each target: in the suite, and of the task unless it is told otherwise.
@@ -88,11 +89,7 @@ fn seed() -> Outcome<Option<u32>> {
 
 /// Installs cargo-fuzz unless it is there, and builds the targets. Gives the sanitizer they are built with.
 fn prepare() -> Outcome<&'static str> {
-    let here = output(command(cargo_fuzz(), &["--version"]), "");
-    if !here.is_ok_and(|version| version.split_whitespace().any(|word| word == VERSION)) {
-        let version = format!("={VERSION}");
-        cargo(&["install", "--root", ".tools", "--locked", "--force", "cargo-fuzz", "--version", &version])?;
-    }
+    ensure()?;
     let sanitizer = if has_address_sanitizer()? {
         "address"
     } else {
@@ -107,15 +104,21 @@ fn prepare() -> Outcome<&'static str> {
     Ok(sanitizer)
 }
 
-fn cargo_fuzz() -> PathBuf {
-    root().join(".tools/bin/cargo-fuzz")
+/// The version of cargo-fuzz, if it is installed.
+pub(crate) fn find() -> Outcome<String> {
+    CARGO_FUZZ.find()
+}
+
+/// Installs cargo-fuzz unless it is there.
+pub(crate) fn ensure() -> Outcome<()> {
+    CARGO_FUZZ.ensure()
 }
 
 /// cargo-fuzz with a subcommand, on our targets.
 fn cargo_fuzz_on(subcommand: &str, sanitizer: &str) -> Command {
     // In few units, as is the default, compiling takes longer than the suite fuzzes.
     let arguments = [subcommand, "--fuzz-dir", FOLDER, "--sanitizer", sanitizer, "--codegen-units", "16"];
-    let mut command = command(cargo_fuzz(), &arguments);
+    let mut command = command(CARGO_FUZZ.path(), &arguments);
     // Instrumentation is for nightly compilers only, unless a stable one is told to act as one.
     command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Dwarnings");
     command
@@ -123,9 +126,7 @@ fn cargo_fuzz_on(subcommand: &str, sanitizer: &str) -> Command {
 
 /// Whether the compiler brings the runtime of AddressSanitizer for this platform.
 fn has_address_sanitizer() -> Outcome<bool> {
-    let rustc = cargo_path().with_file_name(format!("rustc{}", std::env::consts::EXE_SUFFIX));
-    let rustc = if rustc.exists() { rustc } else { PathBuf::from("rustc") };
-    let folder = output(command(rustc, &["--print", "target-libdir"]), "install Rust (with rustup)")?;
+    let folder = output(command(rustc_path(), &["--print", "target-libdir"]), "install Rust (with rustup)")?;
     let entries = fs::read_dir(&folder).map_err(|error| format!("cannot list {folder}: {error}"))?;
     Ok(entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_rt.asan")))
 }

@@ -13,6 +13,8 @@ mod snippets;
 mod soak;
 mod suites;
 mod syscalls;
+#[allow(dead_code, reason = "the bindings that use all of it come next")]
+mod tools;
 
 use std::process::ExitCode;
 
@@ -21,7 +23,7 @@ use process::Outcome;
 const USAGE: &str = "\
 cargo xtask <task>
 
-  setup                 install what is missing of what can be installed without asking
+  setup [NAME...]       install what is missing of what can be installed without asking, or the named parts of it
   doctor                say what is there, what is missing and what it is needed for
   build                 build the addon of this platform and the TypeScript package
   addon [ARGS...]       build the addon only, passing arguments such as --target on to napi
@@ -61,7 +63,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         return Ok(false);
     };
     match task.as_str() {
-        "setup" => doctor::setup().and_then(|()| doctor::report()),
+        "setup" => doctor::setup(rest),
         "doctor" => doctor::report(),
         "build" => node::build_addon(&[]).and_then(|()| node::build_package()).map(|()| true),
         "addon" => node::build_addon(rest).map(|()| true),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::process::{Outcome, command, output, root, run};
 
@@ -136,7 +137,17 @@ pub(crate) fn npm_script(workspace: &str, name: &str) -> Outcome<()> {
 
 /// Runs a program that one of npm's packages brings.
 pub(crate) fn tool(name: &str, arguments: &[&str]) -> Outcome<()> {
-    run(command(modules().join(".bin").join(script(name)), arguments), "run `cargo xtask setup`")
+    run(tool_command(name, arguments), "run `cargo xtask setup`")
+}
+
+/// The command that runs a program that one of npm's packages brings.
+pub(crate) fn tool_command(name: &str, arguments: &[&str]) -> Command {
+    command(modules().join(".bin").join(script(name)), arguments)
+}
+
+/// Whether one of npm's packages has brought this program.
+pub(crate) fn has_tool(name: &str) -> bool {
+    modules().join(".bin").join(script(name)).exists()
 }
 
 /// Runs a JavaScript file.

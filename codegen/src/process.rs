@@ -60,6 +60,12 @@ pub(crate) fn cargo_path() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }
 
+/// The compiler beside the cargo that runs this program, else that of `PATH`.
+pub(crate) fn rustc_path() -> PathBuf {
+    let beside = cargo_path().with_file_name(format!("rustc{}", std::env::consts::EXE_SUFFIX));
+    if beside.exists() { beside } else { PathBuf::from("rustc") }
+}
+
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_stem().unwrap_or(command.get_program());
     let mut shown = program.to_string_lossy().into_owned();

@@ -175,12 +175,17 @@ const SUITES: &[Suite] = &[
 ];
 
 /// How the reason begins of a suite that fails only because the machine cannot run it: it counts as skipped.
-pub(crate) const SKIPPED: &str = "skipped: ";
+const SKIPPED: &str = "skipped: ";
 
 enum Verdict {
     Passed,
     Failed(String),
     Skipped(String),
+}
+
+/// The same outcome, a failure of it meaning that the machine cannot run the suite.
+pub(crate) fn or_skipped<T>(outcome: Outcome<T>) -> Outcome<T> {
+    outcome.map_err(|reason| format!("{SKIPPED}{reason}"))
 }
 
 /// Prints the names of all suites and what they prove.
@@ -307,7 +312,7 @@ mod tests {
     fn a_suite_that_cannot_run_here_is_skipped_and_any_other_failure_is_one() {
         assert!(matches!(verdict(Ok(())), Verdict::Passed));
         assert!(matches!(verdict(Err("broken".into())), Verdict::Failed(reason) if reason == "broken"));
-        let skipped = verdict(Err(format!("{SKIPPED}no tool")));
+        let skipped = verdict(or_skipped(Err("no tool".into())));
         assert!(matches!(skipped, Verdict::Skipped(reason) if reason == "no tool"));
     }
 }
