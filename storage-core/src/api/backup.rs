@@ -43,7 +43,9 @@ impl BackupLocation {
         match (&self.file, &self.directory) {
             (Some(file), None) => Ok(Place::File(file)),
             (None, Some(directory)) => Ok(Place::Directory(directory)),
-            _ => Err(Error::InvalidOption { option, detail: "must have either file or directory".to_owned() }),
+            _ => {
+                Err(Error::InvalidOption { option, detail: "must have either file or directory".to_owned() })
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Verifying and repairing: the engine's reports as plain records.
 
+use super::options::{check_path, platform_defaults};
 use super::pending::{Pending, detached};
 use super::task::Task;
-use super::options::{check_path, platform_defaults};
 use crate::engine::check::{Damage as EngineDamage, Progress, Verified};
 use crate::engine::repair::Repaired;
 use crate::error::Result;

@@ -139,7 +139,9 @@ impl OpenOptions {
             engine: EngineOptions {
                 cache_bytes: bytes(self.cache_bytes, defaults.cache_bytes),
                 segment_bytes: bytes(self.segment_bytes, defaults.segment_bytes),
-                checkpoint_rows: self.delta_bytes.map_or(defaults.checkpoint_rows, |bytes| rows(bytes as u64)),
+                checkpoint_rows: self
+                    .delta_bytes
+                    .map_or(defaults.checkpoint_rows, |bytes| rows(bytes as u64)),
                 background_sync: defaults.background_sync && self.level() == Durability::Relaxed,
                 buffer_bytes: bytes(self.buffer_bytes, defaults.buffer_bytes),
                 ..defaults

@@ -133,7 +133,9 @@ impl<T> Drop for Settle<T> {
 }
 
 /// Runs an operation on a thread of its own; where there can be none, before this returns.
-pub(super) fn detached<T: Send + 'static>(operation: impl FnOnce() -> Result<T> + Send + 'static) -> Pending<T> {
+pub(super) fn detached<T: Send + 'static>(
+    operation: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Pending<T> {
     let (pending, settle) = Pending::new();
     // Shared, as a thread that cannot be started would take it along.
     let work = Arc::new(Mutex::new(Some(move || settle.settle(guarded(operation)))));

@@ -255,7 +255,10 @@ fn backups_by_path_are_made_restored_and_cancelled() {
         let to = at(&format!("restored-{n}"));
         let task = Task::default();
         task.cancel();
-        assert_eq!(restore_backup(place.clone(), to.clone(), &task).unwrap_err().code(), ErrorCode::Cancelled);
+        assert_eq!(
+            restore_backup(place.clone(), to.clone(), &task).unwrap_err().code(),
+            ErrorCode::Cancelled
+        );
         assert!(!std::path::Path::new(&to).exists(), "the directory was not there before");
         restore_backup(place.clone(), to.clone(), &Task::default()).unwrap();
         let over = restore_backup(place.clone(), to.clone(), &Task::default());

@@ -45,7 +45,8 @@ impl std::fmt::Debug for Observers {
 
 impl State {
     fn tell(&mut self, event: &Event) {
-        self.observers.retain(|observer| observer.upgrade().inspect(|observer| observer.note(event)).is_some());
+        self.observers
+            .retain(|observer| observer.upgrade().inspect(|observer| observer.note(event)).is_some());
     }
 }
 

@@ -7,9 +7,9 @@
 use super::cache::ReadCache;
 use super::delta::Delta;
 use super::latch::Latch;
-use super::observer::Observers;
 use super::layers::Layers;
 use super::maintenance::Maintenance;
+use super::observer::Observers;
 use super::part::Numbers;
 use super::segment::Segment;
 use super::sync::Syncer;

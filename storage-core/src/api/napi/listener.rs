@@ -1,7 +1,9 @@
 //! JavaScript functions as listeners. They are called on the event loop, and do not keep it alive.
 
 use crate::api::listener::{EventListener, Progress, ProgressListener, StorageEvent};
-use napi::bindgen_prelude::{FromNapiValue, Function, Result, ToNapiValue, TypeName, Unknown, ValueType, sys};
+use napi::bindgen_prelude::{
+    FromNapiValue, Function, Result, ToNapiValue, TypeName, Unknown, ValueType, sys,
+};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
 /// A function of one argument.
