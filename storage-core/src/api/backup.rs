@@ -6,7 +6,7 @@ use super::task::Task;
 use crate::engine::backup::{Copied, Source, Target};
 use crate::engine::delta::Delta;
 use crate::error::{Error, Result};
-use crate::file::{FileIO, StdFileIO};
+use crate::file::{FileIO, NativeFileIO};
 use crate::store::queued::guarded;
 use crate::store::{BfTreeStorage, StoreOptions};
 use jazz_storage_macros::{operation, record};
@@ -67,7 +67,7 @@ impl From<Copied> for BackupResult {
 }
 
 /// The directory of a file, and its name there.
-fn apart(option: &'static str, path: &str) -> Result<(StdFileIO, String)> {
+fn apart(option: &'static str, path: &str) -> Result<(NativeFileIO, String)> {
     check_path(option, path)?;
     let path = Path::new(path);
     let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.contains([':', '\\']));
@@ -76,16 +76,17 @@ fn apart(option: &'static str, path: &str) -> Result<(StdFileIO, String)> {
         detail: format!("{} does not end in a file name without colons and backslashes", path.display()),
     })?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    Ok((StdFileIO::new(parent.unwrap_or(Path::new("."))), name.to_owned()))
+    Ok((NativeFileIO::new(parent.unwrap_or(Path::new("."))), name.to_owned()))
 }
 
 /// Runs what makes a directory, which does not stay if that fails and it was not there before.
-fn making<T>(path: &str, make: impl FnOnce(StdFileIO) -> Result<T>) -> Result<T> {
-    let absent = !Path::new(path).exists();
-    make(StdFileIO::new(path)).inspect_err(|_| {
+fn making<T>(path: &str, make: impl FnOnce(NativeFileIO) -> Result<T>) -> Result<T> {
+    let io = NativeFileIO::new(path);
+    let absent = !io.is_there();
+    make(io.clone()).inspect_err(|_| {
         if absent {
             // It stays if something else was put there meanwhile.
-            let _ = std::fs::remove_dir(path);
+            let _ = io.remove_dir();
         }
     })
 }
@@ -126,7 +127,7 @@ pub fn restore_backup(from: BackupLocation, path: String, task: &Task) -> Result
         }
         Place::Directory(path) => {
             check_path("from", path)?;
-            Source::Directory(StdFileIO::new(path))
+            Source::Directory(NativeFileIO::new(path))
         }
     };
     let options = StoreOptions { engine: platform_defaults(), ..StoreOptions::default() };

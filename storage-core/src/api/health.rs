@@ -6,7 +6,7 @@ use super::task::Task;
 use crate::engine::check::{Damage as EngineDamage, Progress, Verified};
 use crate::engine::repair::Repaired;
 use crate::error::Result;
-use crate::file::StdFileIO;
+use crate::file::NativeFileIO;
 use crate::store::queued::guarded;
 use crate::store::{BfTreeStorage, StoreOptions};
 use jazz_storage_macros::{operation, record};
@@ -138,6 +138,6 @@ pub(super) fn watched(task: &Task) -> impl FnMut(Progress) -> bool + '_ {
 pub fn repair(path: String, task: &Task) -> Result<RepairReport> {
     check_path("path", &path)?;
     let options = StoreOptions { engine: platform_defaults(), ..StoreOptions::default() };
-    let report = BfTreeStorage::<StdFileIO>::repair(StdFileIO::new(path), options, &mut watched(task))?;
+    let report = BfTreeStorage::<NativeFileIO>::repair(NativeFileIO::new(path), options, &mut watched(task))?;
     Ok(report.into())
 }

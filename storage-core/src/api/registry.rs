@@ -6,7 +6,7 @@
 use super::backing::{Backing, Shared};
 use super::options::{Durability, OpenOptions};
 use crate::error::{Error, LockHolder, Result};
-use crate::file::{FileIO, InMemoryFileIO, StdFileIO};
+use crate::file::{FileIO, InMemoryFileIO, NativeFileIO, this_process};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
@@ -27,9 +27,9 @@ fn entry(path: &Path) -> Entry {
 
 /// The directory of a store by its real path; it is created if absent.
 fn real_path(path: &str) -> Result<PathBuf> {
-    let io = StdFileIO::new(path);
+    let io = NativeFileIO::new(path);
     io.create_dir()?;
-    std::fs::canonicalize(path).map_err(|e| Error::from_io("resolve", path, e))
+    io.real_path()
 }
 
 /// The store of these options: the one already open on the path, or one opened now.
@@ -50,10 +50,11 @@ pub(super) fn acquire(options: &OpenOptions) -> Result<Arc<dyn Backing>> {
     }
     let mut tries = 0;
     let opened: Arc<dyn Backing> = loop {
-        match Shared::open(StdFileIO::new(&path), options) {
+        match Shared::open(NativeFileIO::new(&path), options) {
             Ok(store) => break Arc::new(store),
-            Err(Error::Locked { holder: LockHolder::Process(pid), .. })
-                if pid == std::process::id() && tries < OWN_LOCK_TRIES =>
+            // Never so in WebAssembly, which has neither process ids nor a way to sleep.
+            Err(Error::Locked { holder: holder @ LockHolder::Process(_), .. })
+                if holder == this_process() && tries < OWN_LOCK_TRIES =>
             {
                 // An operation on another thread of this process still holds the store that was closed here.
                 tries += 1;
@@ -68,7 +69,7 @@ pub(super) fn acquire(options: &OpenOptions) -> Result<Arc<dyn Backing>> {
 
 /// Lets go of a store. The last to do so closes it.
 pub(super) fn release(options: &OpenOptions, backing: Arc<dyn Backing>) -> Result<()> {
-    let path = options.path.as_ref().and_then(|path| std::fs::canonicalize(path).ok());
+    let path = options.path.as_ref().and_then(|path| NativeFileIO::new(path).real_path().ok());
     let Some(path) = path else {
         return backing.close();
     };

@@ -2,12 +2,11 @@
 //!
 //! Invariants:
 //! - it behaves as a directory of a Unix system does: clones share the files, a removed or replaced file lives on for
-//!   those who have it open, errors are those of [`super::StdFileIO`];
+//!   those who have it open, errors are those of `StdFileIO`;
 //! - a file is never locked while the directory is, so no order of locks can matter.
 
-use super::std_fs::check_name;
-use super::{FileHandle, FileIO, OpenMode};
-use crate::error::{Error, LockHolder, Result};
+use super::{FileHandle, FileIO, OpenMode, check_name, this_process};
+use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -145,11 +144,6 @@ impl FileIO for InMemoryFileIO {
         directory.locked = true;
         Ok(MemoryLock { directory: Arc::clone(&self.directory) })
     }
-}
-
-/// Asking for the process id panics in a browser.
-fn this_process() -> LockHolder {
-    if cfg!(target_family = "wasm") { LockHolder::Unknown } else { LockHolder::Process(std::process::id()) }
 }
 
 /// The directory is the holder's until this is dropped.

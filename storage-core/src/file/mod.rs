@@ -1,7 +1,7 @@
 //! Where bytes live: one directory of files behind [`FileIO`].
 //!
-//! The engine does all its I/O through this trait, so the same engine runs on a native directory ([`StdFileIO`]), in
-//! memory ([`InMemoryFileIO`]), under an injector of faults, and on a browser's private file system. A `FileIO` is one
+//! The engine does all its I/O through this trait, so the same engine runs on a native directory (`StdFileIO`), in memory
+//! ([`InMemoryFileIO`]), under an injector of faults, and on a browser's private file system. A `FileIO` is one
 //! directory: names are plain file names, never paths.
 //!
 //! Assumptions about the medium (design.md, section 8.1): a completed [`FileHandle::sync`] makes the file's bytes and
@@ -9,15 +9,31 @@
 //! be lost, torn at sector borders or reordered by a power cut.
 
 mod fault;
+#[cfg(target_family = "wasm")]
+mod host;
 mod memory;
+#[cfg(not(target_family = "wasm"))]
 mod std_fs;
 
 pub use fault::{Failure, FaultFileIO, FaultStats, Loss};
+#[cfg(target_family = "wasm")]
+pub use host::HostFileIO;
 pub use memory::InMemoryFileIO;
+#[cfg(not(target_family = "wasm"))]
 pub use std_fs::StdFileIO;
 
-use crate::error::Result;
+use crate::error::{Error, LockHolder, Result};
 use std::path::Path;
+
+/// Where the stores are that an application names by a path. Beside [`FileIO`] it has a few functions of its own about
+/// the directory itself.
+#[cfg(not(target_family = "wasm"))]
+pub type NativeFileIO = StdFileIO;
+
+/// Where the stores are that an application names by a path. Beside [`FileIO`] it has a few functions of its own about
+/// the directory itself.
+#[cfg(target_family = "wasm")]
+pub type NativeFileIO = HostFileIO;
 
 /// How [`FileIO::open`] treats a missing or existing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,4 +91,15 @@ pub trait FileHandle: Send + Sync + 'static {
     }
     /// Cuts or extends (with zeros) the file to `len` bytes.
     fn truncate(&self, len: u64) -> Result<()>;
+}
+
+/// Refuses names that could lead out of the directory or mean something else on another system.
+fn check_name(name: &str) -> Result<()> {
+    let plain = !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', ':', '\0']);
+    if plain { Ok(()) } else { Err(Error::Internal(format!("{name:?} is not a plain file name"))) }
+}
+
+/// This process as the holder of a lock. In WebAssembly there are none, and asking for the id panics.
+pub(crate) fn this_process() -> LockHolder {
+    if cfg!(target_family = "wasm") { LockHolder::Unknown } else { LockHolder::Process(std::process::id()) }
 }

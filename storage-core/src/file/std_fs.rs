@@ -10,7 +10,7 @@
 //! - the holder's process id stands in a file of its own, `OWNER`, as Windows keeps others from reading a locked file.
 //!   It is there for the error message only and decides nothing.
 
-use super::{FileHandle, FileIO, OpenMode};
+use super::{FileHandle, FileIO, OpenMode, check_name};
 use crate::error::{Error, LockHolder, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -44,16 +44,25 @@ impl StdFileIO {
         Self { path: path.into() }
     }
 
+    /// The directory's path, the same however the directory is named: links are resolved. It must exist.
+    pub fn real_path(&self) -> Result<PathBuf> {
+        fs::canonicalize(&self.path).map_err(|error| Error::from_io("resolve", &self.path, error))
+    }
+
+    /// Whether there is something at the path.
+    pub fn is_there(&self) -> bool {
+        self.path.exists()
+    }
+
+    /// Removes the directory if it is empty.
+    pub fn remove_dir(&self) -> Result<()> {
+        fs::remove_dir(&self.path).map_err(|error| Error::from_io("remove", &self.path, error))
+    }
+
     fn file(&self, name: &str) -> Result<PathBuf> {
         check_name(name)?;
         Ok(self.path.join(name))
     }
-}
-
-/// Refuses names that could lead out of the directory or mean something else on another system.
-pub(super) fn check_name(name: &str) -> Result<()> {
-    let plain = !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', ':', '\0']);
-    if plain { Ok(()) } else { Err(Error::Internal(format!("{name:?} is not a plain file name"))) }
 }
 
 impl FileIO for StdFileIO {
@@ -284,20 +293,5 @@ mod positioned {
 
     pub(super) fn write(file: &File, buf: &[u8], offset: u64) -> Result<usize> {
         file.seek_write(buf, offset)
-    }
-}
-
-/// No such files here (browsers): the engine runs on another `FileIO`, and this one says so.
-#[cfg(not(any(unix, windows)))]
-mod positioned {
-    use std::fs::File;
-    use std::io::{ErrorKind, Result};
-
-    pub(super) fn read(_file: &File, _buf: &mut [u8], _offset: u64) -> Result<usize> {
-        Err(ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn write(_file: &File, _buf: &[u8], _offset: u64) -> Result<usize> {
-        Err(ErrorKind::Unsupported.into())
     }
 }

@@ -19,9 +19,8 @@ mod tests;
 pub use loss::Loss;
 
 use super::memory::InMemoryFileIO;
-use super::std_fs::check_name;
-use super::{FileHandle, FileIO, OpenMode};
-use crate::error::{Error, LockHolder, Result};
+use super::{FileHandle, FileIO, OpenMode, check_name, this_process};
+use crate::error::{Error, Result};
 use disk::Disk;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -398,8 +397,7 @@ impl FileIO for FaultFileIO {
     fn lock(&self) -> Result<FaultLock> {
         let (mut state, _) = self.query("lock", "", |stats| stats.others += 1)?;
         if std::mem::replace(&mut state.locked, true) {
-            let holder = LockHolder::Process(std::process::id());
-            return Err(Error::Locked { path: self.path.clone(), holder });
+            return Err(Error::Locked { path: self.path.clone(), holder: this_process() });
         }
         drop(state);
         Ok(FaultLock(self.clone()))
