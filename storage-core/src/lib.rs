@@ -5,6 +5,10 @@
 //! bindings expose). Each uses only those below it. `docs/design.md` in the repository is the contract: bytes,
 //! protocols and invariants.
 
+// tsify would rather have records wrapped in a type of its own, as a conversion that fails leaks what the call was given
+// before. A conversion fails only if the package hands over what its own types forbid.
+#![cfg_attr(target_family = "wasm", allow(deprecated))]
+
 #[cfg(feature = "uniffi")]
 uniffi::setup_scaffolding!("jazz_storage");
 
