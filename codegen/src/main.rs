@@ -7,6 +7,7 @@ mod corpus;
 mod crash;
 mod doctor;
 mod fuzz;
+mod generate;
 mod node;
 mod process;
 mod snippets;

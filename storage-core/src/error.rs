@@ -194,6 +194,13 @@ macro_rules! error_codes {
                     $(Self::$variant => $code,)*
                 }
             }
+
+            /// What it means, in a sentence.
+            pub fn documentation(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $doc,)*
+                }
+            }
         }
     };
 }

@@ -1,12 +1,9 @@
 //! What a package that loads this library can ask it before anything else.
 
 use crate::error::{Error, ErrorCode, LockHolder, Result};
+use crate::format::numbers::ABI_VERSION;
 use jazz_storage_macros::record;
 use std::sync::Arc;
-
-/// The version of everything that crosses the boundary: names and signatures of the API, and the byte forms of
-/// docs/design.md, section 3. Raised by any change that a package built for an older one would trip over.
-pub const ABI_VERSION: u32 = 1;
 
 /// The versions of this library.
 #[record(returned)]
@@ -14,7 +11,8 @@ pub const ABI_VERSION: u32 = 1;
 pub struct LibraryVersion {
     /// The version of the package it belongs to, e.g. `0.1.0`.
     pub package: String,
-    /// See [`ABI_VERSION`].
+    /// The version of everything that crosses the boundary. Raised by any change that a package built for an older one
+    /// would trip over.
     pub abi: u32,
 }
 

@@ -26,7 +26,7 @@ pub use backup::{BackupLocation, BackupResult, restore_backup, restore_backup_as
 pub use bytes::Bytes;
 pub use health::{Damage, LostSession, RepairReport, VerifyReport, repair, repair_async};
 pub use known::{KnownState, SessionCounter, SyncStateUpdate};
-pub use library::{ABI_VERSION, LibraryVersion, library_version, throw_error};
+pub use library::{LibraryVersion, library_version, throw_error};
 pub use listener::{EventKind, EventListener, Progress, ProgressListener, StorageEvent};
 pub use options::{Durability, LockRefusal, LockResult, OpenOptions, StorageStats};
 pub use pending::Pending;

@@ -7,6 +7,7 @@ pub mod archive;
 pub mod bytes;
 pub mod entry;
 pub mod manifest;
+pub mod numbers;
 pub mod record;
 pub mod row;
 pub mod run;

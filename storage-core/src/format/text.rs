@@ -5,6 +5,7 @@
 //! - a [`Text`] gives out its bytes only through a check of them, so that none is forgotten; who needs lengths alone, as
 //!   for bytes that were checked before they were stored, does not pay for one.
 
+use super::numbers::{STR16_MAX, STR16_NOT_ASCII, STR32_MAX, STR32_NOT_ASCII};
 use crate::error::Error;
 
 /// Bytes that do not have the documented form.
@@ -27,12 +28,9 @@ impl From<FormatError> for Error {
 pub(crate) type Read<T> = Result<T, FormatError>;
 
 /// The largest length of a `str16`, in bytes.
-pub const MAX_STR16: usize = 0x7fff;
+pub const MAX_STR16: usize = STR16_MAX as usize;
 /// The largest length of a `str32`, in bytes.
-pub const MAX_STR32: usize = 0x7fff_ffff;
-
-const NOT_ASCII_16: u16 = 0x8000;
-const NOT_ASCII_32: u32 = 0x8000_0000;
+pub const MAX_STR32: usize = STR32_MAX as usize;
 
 /// A position in bytes that are being read.
 #[derive(Debug, Clone)]
@@ -109,16 +107,16 @@ impl<'a> Reader<'a> {
     pub(crate) fn str16(&mut self) -> Read<Text<'a>> {
         let head = self.u16()?;
         let at = self.at;
-        let bytes = self.take(usize::from(head & !NOT_ASCII_16))?;
-        Ok(Text { bytes, ascii: head & NOT_ASCII_16 == 0, at })
+        let bytes = self.take(usize::from(head & !STR16_NOT_ASCII))?;
+        Ok(Text { bytes, ascii: head & STR16_NOT_ASCII == 0, at })
     }
 
     #[inline]
     pub(crate) fn str32(&mut self) -> Read<Text<'a>> {
         let head = self.u32()?;
         let at = self.at;
-        let bytes = self.take(to_usize(head & !NOT_ASCII_32))?;
-        Ok(Text { bytes, ascii: head & NOT_ASCII_32 == 0, at })
+        let bytes = self.take(to_usize(head & !STR32_NOT_ASCII))?;
+        Ok(Text { bytes, ascii: head & STR32_NOT_ASCII == 0, at })
     }
 
     /// Refuses bytes after the end of what was read.
@@ -204,9 +202,9 @@ pub fn utf16_len(bytes: &[u8]) -> Result<u64, FormatError> {
 /// # Errors
 /// The text is longer than [`MAX_STR16`].
 pub fn put_str16(out: &mut Vec<u8>, text: &[u8]) -> Result<(), FormatError> {
-    let len = u16::try_from(text.len()).ok().filter(|len| len & NOT_ASCII_16 == 0);
+    let len = u16::try_from(text.len()).ok().filter(|len| len & STR16_NOT_ASCII == 0);
     let len = len.ok_or(FormatError { detail: "the text is longer than 32767 bytes", at: out.len() })?;
-    let head = if text.is_ascii() { len } else { len | NOT_ASCII_16 };
+    let head = if text.is_ascii() { len } else { len | STR16_NOT_ASCII };
     out.extend_from_slice(&head.to_le_bytes());
     out.extend_from_slice(text);
     Ok(())
@@ -217,9 +215,9 @@ pub fn put_str16(out: &mut Vec<u8>, text: &[u8]) -> Result<(), FormatError> {
 /// # Errors
 /// The text is longer than [`MAX_STR32`].
 pub fn put_str32(out: &mut Vec<u8>, text: &[u8]) -> Result<(), FormatError> {
-    let len = u32::try_from(text.len()).ok().filter(|len| len & NOT_ASCII_32 == 0);
+    let len = u32::try_from(text.len()).ok().filter(|len| len & STR32_NOT_ASCII == 0);
     let len = len.ok_or(FormatError { detail: "the text is longer than 2147483647 bytes", at: out.len() })?;
-    let head = if text.is_ascii() { len } else { len | NOT_ASCII_32 };
+    let head = if text.is_ascii() { len } else { len | STR32_NOT_ASCII };
     out.extend_from_slice(&head.to_le_bytes());
     out.extend_from_slice(text);
     Ok(())

@@ -7,14 +7,15 @@
 //!   once on the way in, and read only what lies between the lengths;
 //! - no function here panics or allocates in proportion to a number it was merely told, whatever the bytes.
 
+use super::numbers::{
+    TX_HAS_META, TX_PRIVATE, TX_PRIVATE_FIRST, TX_SAME_KEY, TX_SHAPE_MASK, TX_TRUSTING, TX_TRUSTING_FIRST,
+    TX_VERBATIM,
+};
 pub use super::text::FormatError;
 use super::text::{Read, Reader, Text, put_str16, put_str32, to_usize};
 use std::ops::Range;
 
-const SHAPE_MASK: u8 = 0x0f;
-const HAS_META: u8 = 0x10;
-const SAME_KEY: u8 = 0x20;
-const KNOWN_BITS: u8 = SHAPE_MASK | HAS_META | SAME_KEY;
+const KNOWN_BITS: u8 = TX_SHAPE_MASK | TX_HAS_META | TX_SAME_KEY;
 
 /// The fewest bytes a transaction takes: kind, `size` and the head of an empty text.
 const MIN_TX_BYTES: usize = 9;
@@ -51,9 +52,9 @@ impl<'a> Parts<'a> {
         if kind & !KNOWN_BITS != 0 {
             return refuse("a transaction has an unknown flag");
         }
-        let private = match kind & SHAPE_MASK {
-            0 if kind != 0 => return refuse("a verbatim transaction has a flag"),
-            0 => {
+        let private = match kind & TX_SHAPE_MASK {
+            TX_VERBATIM if kind != TX_VERBATIM => return refuse("a verbatim transaction has a flag"),
+            TX_VERBATIM => {
                 let units = reader.u32()?;
                 let main = reader.str32()?;
                 let range = start..reader.at();
@@ -66,16 +67,16 @@ impl<'a> Parts<'a> {
                     units: Some(units),
                 });
             }
-            1 | 3 => true,
-            2 | 4 => false,
+            TX_PRIVATE | TX_PRIVATE_FIRST => true,
+            TX_TRUSTING | TX_TRUSTING_FIRST => false,
             _ => return refuse("a transaction has an unknown shape"),
         };
-        if !private && kind & SAME_KEY != 0 {
+        if !private && kind & TX_SAME_KEY != 0 {
             return refuse("a transaction without a key refers to one");
         }
         reader.take(size_of::<f64>())?;
         let key_start = reader.at();
-        let (key, key_text) = match (private, kind & SAME_KEY == 0) {
+        let (key, key_text) = match (private, kind & TX_SAME_KEY == 0) {
             (false, _) => (Key::None, None),
             (true, false) => (Key::LeftOut, None),
             (true, true) => {
@@ -84,7 +85,7 @@ impl<'a> Parts<'a> {
             }
         };
         let main = reader.str32()?;
-        let meta = if kind & HAS_META == 0 { None } else { Some(reader.str32()?) };
+        let meta = if kind & TX_HAS_META == 0 { None } else { Some(reader.str32()?) };
         Ok(Self { range: start..reader.at(), key, key_text, main, meta, units: None })
     }
 
@@ -198,7 +199,7 @@ fn with_key(txs: &[u8], key: &[u8], out: &mut Vec<u8>) -> Read<()> {
     let Some(([kind, made_at @ ..], rest)) = txs.split_first_chunk::<9>() else {
         return Err(FormatError { detail: "the bytes end too early", at: 0 });
     };
-    out.push(kind & !SAME_KEY);
+    out.push(kind & !TX_SAME_KEY);
     out.extend_from_slice(made_at);
     out.extend_from_slice(key);
     out.extend_from_slice(rest);
@@ -264,7 +265,7 @@ fn append_all<T: AsRef<[u8]>>(txs: &[T], out: &mut Vec<u8>) -> Read<()> {
                     let at = out.len();
                     out.extend_from_slice(head);
                     if let Some(kind) = out.get_mut(at) {
-                        *kind |= SAME_KEY;
+                        *kind |= TX_SAME_KEY;
                     }
                     out.extend_from_slice(rest);
                 } else {
@@ -329,18 +330,18 @@ impl Fields<'_> {
     pub fn append_to(&self, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let (shape, made_at, key, changes, meta) = match *self {
             Self::Verbatim { units, json } => {
-                out.push(0);
+                out.push(TX_VERBATIM);
                 out.extend_from_slice(&units.to_le_bytes());
                 return put_str32(out, json);
             }
             Self::Private { sorted, made_at, key_used, changes, meta } => {
-                (if sorted { 1 } else { 3 }, made_at, Some(key_used), changes, meta)
+                (if sorted { TX_PRIVATE } else { TX_PRIVATE_FIRST }, made_at, Some(key_used), changes, meta)
             }
             Self::Trusting { sorted, made_at, changes, meta } => {
-                (if sorted { 2 } else { 4 }, made_at, None, changes, meta)
+                (if sorted { TX_TRUSTING } else { TX_TRUSTING_FIRST }, made_at, None, changes, meta)
             }
         };
-        out.push(if meta.is_some() { shape | HAS_META } else { shape });
+        out.push(if meta.is_some() { shape | TX_HAS_META } else { shape });
         out.extend_from_slice(&made_at.to_le_bytes());
         if let Some(key) = key {
             put_str16(out, key)?;

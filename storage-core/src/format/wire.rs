@@ -12,15 +12,14 @@ pub use loaded::{
     LoadedWriter, OwnedLoaded, OwnedLoadedSession, OwnedPiece, decode_loaded, decode_piece, encode_piece,
 };
 
+use super::numbers::{
+    FORM_VERSION, MESSAGE_DELETE_IS_VALID, MESSAGE_HAS_HEADER, OUTCOME_GAP, OUTCOME_HEADER_MISSING,
+    OUTCOME_STORED,
+};
 use super::text::{Reader, Text, put_str16, put_str32, to_usize};
 use super::tx;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
-
-const VERSION: u8 = 1;
-
-const HAS_HEADER: u8 = 1;
-const DELETE_IS_VALID: u8 = 2;
 
 /// The fewest bytes that a session of a content message takes: two empty strings and three numbers.
 const MIN_SESSION_BYTES: usize = 16;
@@ -81,7 +80,7 @@ pub fn decode_message(bytes: &[u8]) -> Result<ContentMessage<'_>> {
     let mut reader = Reader::new(bytes);
     version(&mut reader)?;
     let flags = reader.u8()?;
-    if flags & !(HAS_HEADER | DELETE_IS_VALID) != 0 {
+    if flags & !(MESSAGE_HAS_HEADER | MESSAGE_DELETE_IS_VALID) != 0 {
         reader.fail("the message has an unknown flag")?;
     }
     let chunk_threshold = reader.f64()?;
@@ -89,7 +88,7 @@ pub fn decode_message(bytes: &[u8]) -> Result<ContentMessage<'_>> {
         reader.fail("the chunk threshold is not a number")?;
     }
     let covalue = id(reader.str16()?, "CoValue id")?;
-    let header = if flags & HAS_HEADER == 0 { None } else { Some(reader.str32()?.checked()?) };
+    let header = if flags & MESSAGE_HAS_HEADER == 0 { None } else { Some(reader.str32()?.checked()?) };
     if header.is_some_and(<[u8]>::is_empty) {
         reader.fail("the header is empty")?;
     }
@@ -105,14 +104,14 @@ pub fn decode_message(bytes: &[u8]) -> Result<ContentMessage<'_>> {
     Ok(ContentMessage {
         id: covalue,
         header,
-        delete_is_valid: flags & DELETE_IS_VALID != 0,
+        delete_is_valid: flags & MESSAGE_DELETE_IS_VALID != 0,
         chunk_threshold,
         sessions,
     })
 }
 
 fn version(reader: &mut Reader<'_>) -> Result<()> {
-    if reader.u8()? == VERSION { Ok(()) } else { Ok(reader.fail("unknown version of the message")?) }
+    if reader.u8()? == FORM_VERSION { Ok(()) } else { Ok(reader.fail("unknown version of the message")?) }
 }
 
 fn session<'a>(reader: &mut Reader<'a>) -> Result<SessionContent<'a>> {
@@ -201,8 +200,9 @@ impl OwnedMessage {
     /// [`decode_message`] to check.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let flag = |set, flag| if set { flag } else { 0 };
-        let flags = flag(self.header.is_some(), HAS_HEADER) | flag(self.delete_is_valid, DELETE_IS_VALID);
-        let mut out = vec![VERSION, flags];
+        let flags = flag(self.header.is_some(), MESSAGE_HAS_HEADER)
+            | flag(self.delete_is_valid, MESSAGE_DELETE_IS_VALID);
+        let mut out = vec![FORM_VERSION, flags];
         out.extend_from_slice(&self.chunk_threshold.to_le_bytes());
         put_str16(&mut out, &self.id)?;
         if let Some(header) = &self.header {
@@ -280,12 +280,12 @@ pub enum StoreStatus {
 pub fn encode_outcome(status: StoreStatus, counters: &[u32]) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(5 + 4 * counters.len());
     match status {
-        StoreStatus::Stored => out.push(0),
+        StoreStatus::Stored => out.push(OUTCOME_STORED),
         StoreStatus::HeaderMissing => {
-            out.push(1);
+            out.push(OUTCOME_HEADER_MISSING);
             return Ok(out);
         }
-        StoreStatus::Gap => out.push(2),
+        StoreStatus::Gap => out.push(OUTCOME_GAP),
     }
     put_len(&mut out, counters.len())?;
     for counter in counters {
@@ -301,9 +301,9 @@ pub fn encode_outcome(status: StoreStatus, counters: &[u32]) -> Result<Vec<u8>> 
 pub fn decode_outcome(bytes: &[u8]) -> Result<(StoreStatus, Vec<u32>)> {
     let mut reader = Reader::new(bytes);
     let status = match reader.u8()? {
-        0 => StoreStatus::Stored,
-        1 => StoreStatus::HeaderMissing,
-        2 => StoreStatus::Gap,
+        OUTCOME_STORED => StoreStatus::Stored,
+        OUTCOME_HEADER_MISSING => StoreStatus::HeaderMissing,
+        OUTCOME_GAP => StoreStatus::Gap,
         _ => return Ok(reader.fail("unknown status")?),
     };
     let mut counters = Vec::new();

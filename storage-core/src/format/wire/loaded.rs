@@ -1,14 +1,10 @@
 //! Loaded CoValues and single pieces (design.md, section 3.4).
 
-use super::{Count, VERSION, patch, put_sized, version};
+use super::{Count, patch, put_sized, version};
 use crate::error::{Error, Result};
+use crate::format::numbers::{FORM_VERSION, PIECE_HAS_CONTENT, PIECE_LEFT_OUT, SESSION_HAS_CHUNK_SIGNATURE};
 use crate::format::text::{Reader, put_str16, put_str32, to_usize};
 use crate::format::tx;
-
-const HAS_CHUNK_SIGNATURE: u8 = 1;
-
-const LEFT_OUT: u8 = 0;
-const HAS_CONTENT: u8 = 1;
 
 /// Writes a loaded CoValue (section 3.4) from front to back: a session, its pieces, the next session.
 ///
@@ -35,7 +31,7 @@ impl LoadedWriter {
     /// [`Error::Malformed`] if the header is too long for a `str32`.
     pub fn new(header: &[u8]) -> Result<Self> {
         let mut out = Vec::with_capacity(header.len() + 256);
-        out.push(VERSION);
+        out.push(FORM_VERSION);
         put_str32(&mut out, header)?;
         let sessions = Count::leave_free(&mut out);
         Ok(Self { out, sessions, pieces: None })
@@ -49,7 +45,7 @@ impl LoadedWriter {
         self.end_session()?;
         put_str16(&mut self.out, session)?;
         self.out.extend_from_slice(&counter.to_le_bytes());
-        self.out.push(if has_chunk_signature { HAS_CHUNK_SIGNATURE } else { 0 });
+        self.out.push(if has_chunk_signature { SESSION_HAS_CHUNK_SIGNATURE } else { 0 });
         self.sessions.value += 1;
         self.pieces = Some(Count::leave_free(&mut self.out));
         Ok(())
@@ -77,7 +73,7 @@ impl LoadedWriter {
         signature: &[u8],
         write: impl FnOnce(&mut Vec<u8>) -> Result<()>,
     ) -> Result<()> {
-        self.begin_piece(after, count, HAS_CONTENT)?;
+        self.begin_piece(after, count, PIECE_HAS_CONTENT)?;
         put_str16(&mut self.out, signature)?;
         put_sized(&mut self.out, write)
     }
@@ -87,7 +83,7 @@ impl LoadedWriter {
     /// # Errors
     /// [`Error::Internal`] before any session.
     pub fn piece_left_out(&mut self, after: u32, count: u32) -> Result<()> {
-        self.begin_piece(after, count, LEFT_OUT)
+        self.begin_piece(after, count, PIECE_LEFT_OUT)
     }
 
     /// The number of bytes written so far.
@@ -159,20 +155,20 @@ pub fn decode_loaded(bytes: &[u8]) -> Result<OwnedLoaded> {
         let session = reader.str16()?.checked()?.to_vec();
         let counter = reader.u32()?;
         let flags = reader.u8()?;
-        if flags & !HAS_CHUNK_SIGNATURE != 0 {
+        if flags & !SESSION_HAS_CHUNK_SIGNATURE != 0 {
             reader.fail("a session has an unknown flag")?;
         }
         let mut pieces = Vec::new();
         for _ in 0..reader.u32()? {
             let (after, count) = (reader.u32()?, reader.u32()?);
             let content = match reader.u8()? {
-                LEFT_OUT => None,
-                HAS_CONTENT => Some(piece_content(&mut reader, count)?),
+                PIECE_LEFT_OUT => None,
+                PIECE_HAS_CONTENT => Some(piece_content(&mut reader, count)?),
                 _ => return Ok(reader.fail("a piece has an unknown state")?),
             };
             pieces.push(OwnedPiece { after, count, content });
         }
-        let has_chunk_signature = flags & HAS_CHUNK_SIGNATURE != 0;
+        let has_chunk_signature = flags & SESSION_HAS_CHUNK_SIGNATURE != 0;
         sessions.push(OwnedLoadedSession { session, counter, has_chunk_signature, pieces });
     }
     reader.finish()?;

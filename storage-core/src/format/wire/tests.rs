@@ -101,7 +101,7 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-        let versioned = [&[VERSION, 0][..], &bytes].concat();
+        let versioned = [&[FORM_VERSION, 0][..], &bytes].concat();
         let _ = (decode_message(&bytes), decode_message(&versioned), decode_batch(&bytes), decode_outcome(&bytes));
         let _ = (decode_loaded(&bytes), decode_loaded(&versioned), decode_answers(&bytes), decode_ids(&bytes));
         let _ = (decode_known_state(&bytes), decode_sync_updates(&bytes), decode_piece(&bytes));

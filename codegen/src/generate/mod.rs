@@ -1,0 +1,2 @@
+//! Code generation.
+mod face;
