@@ -1,2 +1,107 @@
-//! Code generation.
+//! `cargo xtask codegen`: what the generators make of the API, for every language.
+//!
+//! The API is annotated in `storage-core/src/api` alone. Each generator reads what its attributes left in a compiled
+//! library: napi in the addon's declarations, wasm-bindgen in the module, UniFFI in the shared library. What they write is
+//! committed, so that a change of the API shows in a diff what it is in every language.
+
+mod definitions;
 mod face;
+mod files;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::node;
+use crate::process::{Outcome, cargo, root};
+use crate::tools::{uniffi, wasm};
+use files::{Files, HEAD};
+
+const TYPESCRIPT: &str = "npm/jazz-native-storage/src/generated";
+const KOTLIN: &str = "android/src/main/kotlin/tools/jazz/storage";
+const SWIFT: &str = "ios/Sources";
+
+/// Generates everything, and writes it or, with `--check`, compares it.
+pub(crate) fn task(arguments: &[String]) -> Outcome<()> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let is_check = match arguments[..] {
+        [] => false,
+        ["--check"] => true,
+        _ => return Err("codegen takes nothing but --check".to_owned()),
+    };
+    let files = generate()?;
+    if is_check { check(&files) } else { write(&files) }
+}
+
+fn write(files: &Files) -> Outcome<()> {
+    let written = files.write()?;
+    for path in &written {
+        println!("wrote {}", path.display());
+    }
+    println!("{} files have changed", written.len());
+    Ok(())
+}
+
+fn check(files: &Files) -> Outcome<()> {
+    let stale = files.differences()?;
+    if stale.is_empty() {
+        println!("all generated files are as the API has them");
+        return Ok(());
+    }
+    let names: Vec<String> = stale.iter().map(|path| format!("  {}", path.display())).collect();
+    Err(format!("generated files are stale: run `cargo xtask codegen` and commit\n{}", names.join("\n")))
+}
+
+fn generate() -> Outcome<Files> {
+    let mut files = Files::default();
+    let staging = root().join("target/xtask/generated");
+    if staging.exists() {
+        fs::remove_dir_all(&staging).map_err(|error| format!("cannot empty {}: {error}", staging.display()))?;
+    }
+    let definitions = definitions::read()?;
+    files.add(Path::new(TYPESCRIPT).join("definitions.ts"), definitions.typescript(HEAD));
+    files.add(Path::new(KOTLIN).join("Definitions.kt"), definitions.kotlin(HEAD));
+    files.add(Path::new(SWIFT).join("JazzNativeStorage/Definitions.swift"), definitions.swift(HEAD));
+
+    node::build_addon(&[])?;
+    let declarations = root().join(node::PACKAGE).join("native/binding.d.ts");
+    let declarations = fs::read_to_string(&declarations)
+        .map_err(|error| format!("napi has not written {}: {error}", declarations.display()))?;
+    files.add(Path::new(TYPESCRIPT).join("native.ts"), face::parse(&declarations)?.typescript(HEAD));
+
+    let built = build_wasm()?;
+    files.add_file(Path::new(TYPESCRIPT).join("wasm.d.ts"), &built.join("jazz_native_storage_wasm.d.ts"))?;
+
+    let library = build_library("dev")?;
+    let kotlin = staging.join("kotlin");
+    uniffi::generate(&library, "kotlin", &kotlin)?;
+    let generated = kotlin.join("tools/jazz/storage/jazz_storage.kt");
+    files.add_file(Path::new(KOTLIN).join("JazzNativeStorage.kt"), &generated)?;
+    let swift = staging.join("swift");
+    uniffi::generate(&library, "swift", &swift)?;
+    for (from, to) in [
+        ("JazzNativeStorage.swift", "JazzNativeStorage/JazzNativeStorage.swift"),
+        ("JazzNativeStorageFFI.h", "JazzNativeStorageFFI/JazzNativeStorageFFI.h"),
+        ("JazzNativeStorageFFI.modulemap", "JazzNativeStorageFFI/module.modulemap"),
+    ] {
+        files.add_file(Path::new(SWIFT).join(to), &swift.join(from))?;
+    }
+    Ok(files)
+}
+
+/// Builds the WebAssembly module with its JavaScript, to where the package looks for it, and gives that folder.
+pub(crate) fn build_wasm() -> Outcome<PathBuf> {
+    wasm::ensure()?;
+    let module = wasm::cargo_build("jazz-native-storage-wasm", "wasm", &[])?;
+    let built = root().join(node::PACKAGE).join("wasm");
+    wasm::wasm_bindgen(&module, &built, &["--target", "web"])?;
+    wasm::wasm_opt(&built.join("jazz_native_storage_wasm_bg.wasm"), &["-O3"])?;
+    Ok(built)
+}
+
+/// Builds the library for UniFFI in a profile of cargo's, and gives its path.
+pub(crate) fn build_library(profile: &str) -> Outcome<PathBuf> {
+    cargo(&["build", "--locked", "--package", "jazz-native-storage-uniffi", "--profile", profile])?;
+    let folder = if profile == "dev" { "debug" } else { profile };
+    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    Ok(root().join("target").join(folder).join(format!("{prefix}jazz_native_storage{suffix}")))
+}

@@ -225,7 +225,7 @@ fn flags_and_shapes_are_exact() {
         assert_eq!(refused(&changed, 1), detail);
     }
     let mut same_key = tx.clone();
-    same_key[0] |= SAME_KEY;
+    same_key[0] |= TX_SAME_KEY;
     same_key.drain(9..12);
     assert_eq!(refused(&same_key, 1), "the first private transaction of a piece does not carry its key");
     assert_eq!(walk(&[tx.clone(), same_key.clone()].concat(), 2).unwrap().units, 6);
