@@ -2,7 +2,7 @@
 //!
 //! Cargo puts a program there once it is compiled, so what is there is whole.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::process::{Outcome, cargo_path, command, output, root, run};
 
@@ -37,17 +37,25 @@ impl Program<'_> {
         if self.is_at(&self.path()) {
             return Ok(());
         }
+        // With the dependencies that it was published with; with the latest fitting ones where a registry's mirror lacks one
+        // of them.
+        self.install(&["--locked"]).or_else(|reason| {
+            println!("{reason}: trying other versions of its dependencies");
+            self.install(&[])
+        })
+    }
+
+    fn install(&self, arguments: &[&str]) -> Outcome<()> {
         let version = format!("={}", self.version);
-        let arguments =
-            ["install", "--root", ".tools", "--locked", "--force", self.package, "--version", &version];
-        let mut install = command(cargo_path(), &arguments);
-        // In a folder of cargo's own, which it removes afterwards.
+        let mut install = command(cargo_path(), &["install", "--root", ".tools", "--force", self.package]);
+        install.args(["--bin", self.name, "--version", &version]).args(arguments);
+        // It compiles in a folder of its own, which it removes afterwards.
         install.env_remove("CARGO_TARGET_DIR");
         run(install, "install Rust (with rustup)")
     }
 
     /// Whether the program at this path, or of this name in `PATH`, has the version that is wanted.
-    pub(crate) fn is_at(&self, path: &std::path::Path) -> bool {
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
         output(command(path, &["--version"]), "").is_ok_and(|printed| names(&printed, self.version))
     }
 }
