@@ -6,7 +6,7 @@ use crate::fuzz;
 use crate::node;
 use crate::process::{Outcome, cargo_path, command, output, run};
 use crate::syscalls;
-use crate::tools::wasm;
+use crate::tools::{kotlin, wasm};
 
 /// Something that the machine has or lacks.
 struct Part {
@@ -126,6 +126,13 @@ const PARTS: &[Part] = &[
         required: false,
         find: wasm::find,
         install: Some(wasm::ensure),
+    },
+    Part {
+        name: "kotlin",
+        unlocks: "running the binding for Android, on a Java virtual machine (installed when first needed)",
+        required: false,
+        find: kotlin::find,
+        install: Some(kotlin::ensure),
     },
 ];
 

@@ -30,6 +30,16 @@ pub(crate) fn ensure_modules() -> Outcome<()> {
     fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
 }
 
+/// Installs a package of npm's, such as `name@1.2.3`, and what it needs, into a folder of its own outside the workspace's.
+pub(crate) fn install_into(folder: &Path, package: &str) -> Outcome<()> {
+    write(&folder.join("package.json"), "{ \"private\": true }\n")?;
+    let mut install = command(script("npm"), &["install", "--prefix"]);
+    install.arg(folder).args(["--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error", package]);
+    // It acts as in the folder, whatever script of the workspace this program has been started by.
+    install.current_dir(folder);
+    run(install, GET_NODE)
+}
+
 /// Whether npm's packages have been installed at all.
 pub(crate) fn has_modules() -> bool {
     modules().join(".installed-package-lock.json").exists()

@@ -11,6 +11,7 @@ use crate::process::{Outcome, cargo};
 use crate::snippets;
 use crate::soak;
 use crate::syscalls;
+use crate::tools::uniffi;
 
 struct Suite {
     name: &'static str,
@@ -59,6 +60,8 @@ const SUITES: &[Suite] = &[
             cargo(&[
                 "clippy",
                 "--workspace",
+                "--exclude",
+                uniffi::PACKAGE,
                 "--all-targets",
                 "--all-features",
                 "--locked",
@@ -72,7 +75,7 @@ const SUITES: &[Suite] = &[
         name: "cargo-test",
         proves: "Rust unit, property and documentation tests pass",
         needs: &[],
-        run: || cargo(&["test", "--workspace", "--all-features", "--locked"]),
+        run: || cargo(&["test", "--workspace", "--exclude", uniffi::PACKAGE, "--all-features", "--locked"]),
     },
     Suite {
         name: "fuzz",

@@ -6,4 +6,108 @@
 
 pub(crate) mod apt;
 pub(crate) mod crates;
+pub(crate) mod kotlin;
+pub(crate) mod uniffi;
 pub(crate) mod wasm;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::process::{Outcome, root};
+
+/// The file in a folder of `.tools` that names the version it holds.
+const STAMP: &str = ".version";
+
+/// A folder of `.tools` that holds one version of something.
+struct Folder {
+    name: &'static str,
+    version: &'static str,
+}
+
+impl Folder {
+    fn path(&self) -> PathBuf {
+        root().join(".tools").join(self.name)
+    }
+
+    /// Whether it is there, whole and in this version.
+    fn is_there(&self) -> bool {
+        fs::read_to_string(self.path().join(STAMP)).is_ok_and(|version| version == self.version)
+    }
+
+    /// Makes it, unless it is there. `fill` is given an empty folder, which takes the place when it has been filled.
+    fn ensure(&self, fill: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<()> {
+        if self.is_there() {
+            return Ok(());
+        }
+        let (place, new) = (self.path(), self.path().with_extension("new"));
+        remove(&new)?;
+        let failed = |error| format!("cannot make {}: {error}", place.display());
+        fs::create_dir_all(&new).map_err(failed)?;
+        fill(&new)?;
+        fs::write(new.join(STAMP), self.version).map_err(failed)?;
+        remove(&place)?;
+        fs::rename(&new, &place).map_err(failed)
+    }
+}
+
+/// Removes a folder and what is in it, if it is there; but nothing that is only mounted in it.
+fn remove(folder: &Path) -> Outcome<()> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    if let Some(mount) = mounted_in(&mounts, folder) {
+        return Err(format!(
+            "{mount} is mounted in {}, which is to be removed: unmount it",
+            folder.display()
+        ));
+    }
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {error}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The first place in a folder at which something is mounted, of a list such as `/proc/self/mounts`.
+fn mounted_in<'a>(mounts: &'a str, folder: &Path) -> Option<&'a str> {
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    places.into_iter().find(|place| Path::new(place).starts_with(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mounted_in_a_folder_is_noticed() {
+        let mounts = "proc /proc proc rw 0 0\n/dev/vda /work/.tools/swift.new/work ext4 rw 0 0\n";
+        assert_eq!(
+            mounted_in(mounts, Path::new("/work/.tools/swift.new")),
+            Some("/work/.tools/swift.new/work")
+        );
+        assert_eq!(mounted_in(mounts, Path::new("/work/.tools/swift")), None);
+    }
+
+    #[test]
+    fn a_folder_is_there_only_once_it_has_been_filled() {
+        let folder = Folder { name: "xtask-test", version: "2" };
+        let outcome = folder.ensure(|new| {
+            fs::write(new.join("half"), "").unwrap();
+            Err("broken off".to_owned())
+        });
+        assert_eq!(outcome, Err("broken off".to_owned()));
+        assert!(!folder.is_there());
+        folder
+            .ensure(|new| {
+                assert!(!new.join("half").exists());
+                fs::write(new.join("file"), "").map_err(|error| error.to_string())
+            })
+            .unwrap();
+        assert!(folder.is_there() && folder.path().join("file").exists());
+        folder.ensure(|_| Err("made again".to_owned())).unwrap();
+        let next = Folder { name: "xtask-test", version: "3" };
+        assert!(!next.is_there());
+        next.ensure(|_| Ok(())).unwrap();
+        assert!(next.is_there() && !next.path().join("file").exists());
+        remove(&next.path()).unwrap();
+    }
+}
