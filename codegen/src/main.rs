@@ -29,6 +29,7 @@ cargo xtask <task>
   build                 build the addon of this platform and the TypeScript package
   addon [ARGS...]       build the addon only, passing arguments such as --target on to napi
   package               build the TypeScript package only
+  codegen [--check]     write what the generators make of the API for every language, or compare it
   test [--list]         run every suite, or list them
        [--only NAME]    run one suite and what it needs (may be given several times)
   demo [ARGS...]        build, then run the Node demo
@@ -68,6 +69,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "doctor" => doctor::report(),
         "build" => node::build_addon(&[]).and_then(|()| node::build_package()).map(|()| true),
         "addon" => node::build_addon(rest).map(|()| true),
+        "codegen" => generate::task(rest).map(|()| true),
         "package" => node::build_package().map(|()| true),
         "test" => test(rest),
         "demo" => node::demo(rest).map(|()| true),

@@ -21,7 +21,8 @@ pub(crate) struct Definitions {
 
 /// Asks the engine for its definitions.
 pub(crate) fn read() -> Outcome<Definitions> {
-    let arguments = ["run", "--quiet", "--locked", "--package", "jazz-storage-core", "--example", "definitions"];
+    let arguments =
+        ["run", "--quiet", "--locked", "--package", "jazz-storage-core", "--example", "definitions"];
     parse(&output(command(cargo_path(), &arguments), "install Rust (with rustup)")?)
 }
 
@@ -83,7 +84,9 @@ impl Definitions {
 
     pub(crate) fn kotlin(&self, head: &str) -> String {
         let mut out = format!("{head}\npackage tools.jazz.storage\n");
-        out.push_str("\n/** The numbers of the byte forms (docs/design.md, sections 2 and 3). */\nobject Forms {\n");
+        out.push_str(
+            "\n/** The numbers of the byte forms (docs/design.md, sections 2 and 3). */\nobject Forms {\n",
+        );
         for Definition { name, value, documentation } in &self.numbers {
             out.push_str(&format!("    /** {documentation} */\n    const val {name}: UInt = {value}u\n"));
         }
@@ -98,10 +101,14 @@ impl Definitions {
 
     pub(crate) fn swift(&self, head: &str) -> String {
         let mut out = head.to_owned();
-        out.push_str("\n/// The numbers of the byte forms (docs/design.md, sections 2 and 3).\npublic enum Forms {\n");
+        out.push_str(
+            "\n/// The numbers of the byte forms (docs/design.md, sections 2 and 3).\npublic enum Forms {\n",
+        );
         for Definition { name, value, documentation } in &self.numbers {
             let name = camel(name);
-            out.push_str(&format!("    /// {documentation}\n    public static let {name}: UInt32 = {value}\n"));
+            out.push_str(&format!(
+                "    /// {documentation}\n    public static let {name}: UInt32 = {value}\n"
+            ));
         }
         out.push_str("}\n\nextension StorageError {\n    /// The stable code of the error.\n");
         out.push_str("    public var code: ErrorCode {\n        switch self {\n");

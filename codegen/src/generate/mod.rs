@@ -55,7 +55,8 @@ fn generate() -> Outcome<Files> {
     let mut files = Files::default();
     let staging = root().join("target/xtask/generated");
     if staging.exists() {
-        fs::remove_dir_all(&staging).map_err(|error| format!("cannot empty {}: {error}", staging.display()))?;
+        fs::remove_dir_all(&staging)
+            .map_err(|error| format!("cannot empty {}: {error}", staging.display()))?;
     }
     let definitions = definitions::read()?;
     files.add(Path::new(TYPESCRIPT).join("definitions.ts"), definitions.typescript(HEAD));
@@ -69,7 +70,10 @@ fn generate() -> Outcome<Files> {
     files.add(Path::new(TYPESCRIPT).join("native.ts"), face::parse(&declarations)?.typescript(HEAD));
 
     let built = build_wasm()?;
-    files.add_file(Path::new(TYPESCRIPT).join("wasm.d.ts"), &built.join("jazz_native_storage_wasm.d.ts"))?;
+    let declarations = built.join("jazz_native_storage_wasm.d.ts");
+    let declarations = fs::read_to_string(&declarations)
+        .map_err(|error| format!("wasm-bindgen has not written {}: {error}", declarations.display()))?;
+    files.add(Path::new(TYPESCRIPT).join("wasm.d.ts"), format!("{HEAD}{}", wasm_face(&declarations)?));
 
     let library = build_library("dev")?;
     let kotlin = staging.join("kotlin");
@@ -88,13 +92,25 @@ fn generate() -> Outcome<Files> {
     Ok(files)
 }
 
+/// Of what wasm-bindgen declares, what is the API; the rest is how a module is loaded, with names that differ by compiler.
+fn wasm_face(declarations: &str) -> Outcome<&str> {
+    let end = declarations.find("\nexport type InitInput");
+    let end = end.ok_or(
+        "wasm-bindgen's declarations are not of the form that is known (codegen/src/generate/mod.rs)",
+    )?;
+    Ok(declarations.get(..=end).unwrap_or(declarations))
+}
+
 /// Builds the WebAssembly module with its JavaScript, to where the package looks for it, and gives that folder.
 pub(crate) fn build_wasm() -> Outcome<PathBuf> {
     wasm::ensure()?;
     let module = wasm::cargo_build("jazz-native-storage-wasm", "wasm", &[])?;
     let built = root().join(node::PACKAGE).join("wasm");
     wasm::wasm_bindgen(&module, &built, &["--target", "web"])?;
-    wasm::wasm_opt(&built.join("jazz_native_storage_wasm_bg.wasm"), &["-O3"])?;
+    wasm::wasm_opt(
+        &built.join("jazz_native_storage_wasm_bg.wasm"),
+        &["-O3", "--strip-debug", "--strip-producers"],
+    )?;
     Ok(built)
 }
 

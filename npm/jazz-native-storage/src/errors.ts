@@ -3,27 +3,10 @@
  * which of them mean that a store no longer keeps what it promised.
  */
 
+import type { ErrorCode } from "./generated/native.js";
+
 /** Codes of the engine's own errors, the same in every binding. */
-export type EngineErrorCode =
-  | "IO"
-  | "DISK_FULL"
-  | "NOT_A_DIRECTORY"
-  | "PERMISSION_DENIED"
-  | "LOCKED"
-  | "NEWER_FORMAT"
-  | "FOREIGN_DIRECTORY"
-  | "CORRUPT"
-  | "MALFORMED"
-  | "EMPTY_ID"
-  | "TOO_LARGE"
-  | "INVALID_COMMIT"
-  | "INVALID_OPTION"
-  | "LATCHED"
-  | "TARGET_EXISTS"
-  | "NOT_A_BACKUP"
-  | "CANCELLED"
-  | "HASH_COLLISION"
-  | "INTERNAL";
+export type EngineErrorCode = ErrorCode;
 
 /** Codes of the package's own errors: there is no usable binding. */
 export type BindingErrorCode = "BINDING_MISSING" | "BINDING_VERSION";

@@ -3,12 +3,12 @@ import type { RawCoID, StorageAPI } from "cojson";
 import { NativeStorageError, toNativeStorageError } from "./errors.js";
 import type {
   BackupResult,
-  NativeOpenOptions,
   NativeStorage,
+  OpenOptions,
   RepairReport,
   StorageStats,
   VerifyReport,
-} from "./native.js";
+} from "./generated/native.js";
 import { loadBinding } from "./native-node.js";
 import {
   checkPath,
@@ -36,9 +36,10 @@ export type {
   LostSession,
   Progress,
   RepairReport,
+  StorageEvent,
   StorageStats,
   VerifyReport,
-} from "./native.js";
+} from "./generated/native.js";
 export type { DegradedEvent, Durability, Flavour, NativeStorageOptions } from "./options.js";
 export type { BackupLocation, RepairOptions, RestoreOptions, UpkeepOptions } from "./upkeep.js";
 export { NativeStorageError };
@@ -126,12 +127,12 @@ function openOptions({
   segmentBytes,
   deltaBytes,
   bufferBytes,
-}: NativeStorageOptions): NativeOpenOptions {
+}: NativeStorageOptions): OpenOptions {
   return { path, durability, cacheBytes, segmentBytes, deltaBytes, bufferBytes };
 }
 
-function wrap(native: NativeStorage, { flavour, onDegraded }: NativeStorageOptions): JazzNativeStorage {
+function wrap(native: NativeStorage, { flavour, ...listeners }: NativeStorageOptions): JazzNativeStorage {
   return flavour === "async"
-    ? new NativeStorageAsync(native, onDegraded)
-    : new NativeStorageSync(native, onDegraded);
+    ? new NativeStorageAsync(native, listeners)
+    : new NativeStorageSync(native, listeners);
 }

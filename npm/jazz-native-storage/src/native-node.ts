@@ -1,10 +1,11 @@
 /**
  * Finds and loads the Node-API addon: a local build first, else the optional package of this platform. A binding is used
- * only if it has this package's version, since the byte forms between the two are not versioned apart from it.
+ * only if it has this package's version, and of the version of what crosses between the two.
  */
 import { createRequire } from "node:module";
 import { NativeStorageError } from "./errors.js";
-import type { NativeBinding } from "./native.js";
+import { ABI_VERSION } from "./generated/definitions.js";
+import type { LibraryVersion, NativeBinding } from "./generated/native.js";
 
 interface Attempt {
   readonly request: string;
@@ -33,7 +34,7 @@ function load(require: NodeJS.Require): NativeBinding {
       continue;
     }
     const { version } = require("../package.json") as { version: string };
-    checkVersion(version, binding.version(), request);
+    checkVersion({ package: version, abi: ABI_VERSION }, versionOf(binding), request);
     return binding;
   }
   throw new NativeStorageError("BINDING_MISSING", missingMessage(platformTriple(), attempts), {
@@ -52,13 +53,18 @@ function candidateTriples(): string[] {
   return [`linux-${arch}-gnu`, `linux-${arch}-musl`];
 }
 
-/** Throws `BINDING_VERSION` unless both versions are the same. */
-export function checkVersion(packageVersion: string, bindingVersion: string, from: string): void {
-  if (packageVersion === bindingVersion) return;
+/** The versions of a binding; one made before it could be asked has none. */
+function versionOf(binding: Partial<NativeBinding>): LibraryVersion {
+  return binding.libraryVersion?.() ?? { package: "unknown", abi: 0 };
+}
+
+/** Throws `BINDING_VERSION`, with all versions, unless the binding is of the same as the package. */
+export function checkVersion(own: LibraryVersion, binding: LibraryVersion, from: string): void {
+  if (own.package === binding.package && own.abi === binding.abi) return;
   throw new NativeStorageError(
     "BINDING_VERSION",
-    `jazz-native-storage ${packageVersion} found a native binding of version ${bindingVersion} at ${from}: ` +
-      "reinstall the package, so that both have one version",
+    `jazz-native-storage ${own.package} (ABI ${own.abi}) found a native binding of version ${binding.package} ` +
+      `(ABI ${binding.abi}) at ${from}: reinstall the package, so that both have one version`,
   );
 }
 

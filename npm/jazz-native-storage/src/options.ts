@@ -1,14 +1,11 @@
 /** The options of a store: their types, and their validation before anything is opened. */
 import { NativeStorageError, type NativeStorageErrorCode } from "./errors.js";
+import type { Durability, StorageEvent } from "./generated/native.js";
+
+export type { Durability };
 
 /** Whether callbacks run before a method returns (`sync`) or later, with the work off the JavaScript thread (`async`). */
 export type Flavour = "sync" | "async";
-
-/**
- * What a finished store has survived: `relaxed` a crash or kill of the process, `strict` a power cut, `memory` nothing
- * beyond the process.
- */
-export type Durability = "relaxed" | "strict" | "memory";
 
 /** Tells that a store no longer keeps what it promised. */
 export interface DegradedEvent {
@@ -17,7 +14,19 @@ export interface DegradedEvent {
   readonly error: NativeStorageError;
 }
 
-export interface NativeStorageOptions {
+/** Who is told what happens to a store. */
+export interface Listeners {
+  /**
+   * Called once, when an operation has failed in a way that means this store no longer keeps what it promised (disk full,
+   * a failed write, damaged data, …), or the engine has failed so between operations. Every such failure is also thrown
+   * or logged.
+   */
+  readonly onDegraded?: (event: DegradedEvent) => void;
+  /** Called when the store changes its condition: writes are refused from now on, merging rests or goes on. */
+  readonly onEvent?: (event: StorageEvent) => void;
+}
+
+export interface NativeStorageOptions extends Listeners {
   /** The directory of the store, created if absent. Required unless `durability` is `"memory"`. */
   readonly path?: string;
   /** Default: `"sync"`. */
@@ -35,11 +44,6 @@ export interface NativeStorageOptions {
   readonly deltaBytes?: number;
   /** Bytes of memory to read ahead while layers of the index are merged. Default: chosen by the platform. */
   readonly bufferBytes?: number;
-  /**
-   * Called once, when an operation has failed in a way that means this store no longer keeps what it promised (disk full,
-   * a failed write, damaged data, …). Every such failure is also thrown or logged.
-   */
-  readonly onDegraded?: (event: DegradedEvent) => void;
 }
 
 const FLAVOURS: readonly string[] = ["sync", "async"] satisfies Flavour[];
@@ -53,6 +57,7 @@ const NAMES: readonly string[] = [
   "deltaBytes",
   "bufferBytes",
   "onDegraded",
+  "onEvent",
 ] satisfies (keyof NativeStorageOptions)[];
 
 /** Throws `INVALID_OPTION`, naming the option and what it allows, unless `options` can be used. */
@@ -72,9 +77,8 @@ export function validateOptions(options: unknown): asserts options is NativeStor
   bytes("segmentBytes", given.segmentBytes);
   bytes("deltaBytes", given.deltaBytes);
   bytes("bufferBytes", given.bufferBytes);
-  if (given.onDegraded !== undefined && typeof given.onDegraded !== "function") {
-    throw invalid("onDegraded", `must be a function, not ${describe(given.onDegraded)}`);
-  }
+  listener("onDegraded", given.onDegraded);
+  listener("onEvent", given.onEvent);
   if (given.path === undefined) {
     if (given.durability !== "memory") {
       throw invalid("path", 'is required, except with durability "memory"');
@@ -94,6 +98,12 @@ export function checkPath(option: string, path: unknown): asserts path is string
 function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
   if (value !== undefined && !allowed.includes(value as string)) {
     throw invalid(name, `must be one of ${allowed.map(describe).join(", ")}, not ${describe(value)}`);
+  }
+}
+
+function listener(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "function") {
+    throw invalid(name, `must be a function, not ${describe(value)}`);
   }
 }
 

@@ -17,8 +17,8 @@ import {
 } from "./cojson-internals.js";
 import { CollectedValue, type PieceReader } from "./collected-value.js";
 import { type ContentCallback, Delivery } from "./delivery.js";
-import type { NativeStorage } from "./native.js";
-import type { DegradedEvent } from "./options.js";
+import type { NativeStorage } from "./generated/native.js";
+import type { Listeners } from "./options.js";
 import { acquireResult, pageSize, reported, StorageBase, summarize } from "./storage-base.js";
 import { type Encoded, StoreQueue } from "./store-queue.js";
 
@@ -40,8 +40,8 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
   private erasures = 0;
   private erasing: Promise<unknown> | undefined;
 
-  constructor(native: NativeStorage, onDegraded: ((event: DegradedEvent) => void) | undefined) {
-    super(native, onDegraded);
+  constructor(native: NativeStorage, listeners: Listeners) {
+    super(native, listeners);
     this.queue = new StoreQueue({
       native,
       encodeMessage: (message) => this.encodeMessage(message),
@@ -137,7 +137,7 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
 
   private async read(id: RawCoID): Promise<LoadedCoValue | undefined> {
     const bytes = await this.native.loadAsync(this.ownIdBytes(id), LOAD_BUDGET);
-    return bytes === null ? undefined : readLoaded(bytes);
+    return bytes ? readLoaded(bytes) : undefined;
   }
 
   private collect(id: RawCoID, value: LoadedCoValue | undefined): CollectedValue | undefined {
@@ -210,7 +210,7 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
     const id = this.ownIdBytes(value.id);
     return async (session, { after, count }) => {
       const bytes = await this.native.loadPieceAsync(id, this.ownIdBytes(session), after, count);
-      return bytes === null ? undefined : readPiece(bytes, after);
+      return bytes ? readPiece(bytes, after) : undefined;
     };
   }
 
@@ -237,7 +237,7 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
       for (;;) {
         const erasures = this.erasures;
         const bytes = await this.native.knownStateAsync(this.ownIdBytes(id));
-        if (bytes === null) return undefined;
+        if (!bytes) return undefined;
         if (erasures !== this.erasures) continue;
         const knownState = this.knownStates.getKnownState(id);
         this.enterCounters(

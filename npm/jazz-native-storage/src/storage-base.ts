@@ -17,8 +17,8 @@ import {
 } from "./cojson-internals.js";
 import { setOwn } from "./delivery.js";
 import { isDegradation, NativeStorageError, toNativeStorageError } from "./errors.js";
-import type { BackupResult, NativeLockResult, NativeStorage, StorageStats, VerifyReport } from "./native.js";
-import type { DegradedEvent, Flavour } from "./options.js";
+import type { BackupResult, LockResult, NativeStorage, StorageEvent, StorageStats, VerifyReport } from "./generated/native.js";
+import type { Flavour, Listeners } from "./options.js";
 import { type BackupLocation, checkLocation, type UpkeepOptions, watched } from "./upkeep.js";
 
 const U32_LIMIT = 0xffffffff;
@@ -47,8 +47,18 @@ export abstract class StorageBase {
 
   constructor(
     protected readonly native: NativeStorage,
-    private readonly onDegraded: ((event: DegradedEvent) => void) | undefined,
-  ) {}
+    private readonly listeners: Listeners,
+  ) {
+    if (listeners.onDegraded === undefined && listeners.onEvent === undefined) return;
+    // The engine keeps the function as long as the handle lives, which must not keep this storage alive in turn.
+    const self = new WeakRef(this);
+    native.onEvent((event) => self.deref()?.happened(event));
+  }
+
+  private happened(event: StorageEvent): void {
+    this.tell("onEvent", this.listeners.onEvent, event);
+    if (event.kind === "writes_refused") this.report(new NativeStorageError(event.code ?? "LATCHED", event.message ?? ""));
+  }
 
   getKnownState(id: string): KnownState {
     return this.knownStates.getKnownState(id);
@@ -251,13 +261,18 @@ export abstract class StorageBase {
     const typed = toNativeStorageError(error);
     if (!this.degraded && isDegradation(typed)) {
       this.degraded = true;
-      try {
-        this.onDegraded?.({ code: typed.code, message: typed.message, error: typed });
-      } catch (err) {
-        logger.error("onDegraded threw", { err });
-      }
+      const { code, message } = typed;
+      this.tell("onDegraded", this.listeners.onDegraded, { code, message, error: typed });
     }
     return typed;
+  }
+
+  private tell<T>(name: string, listener: ((event: T) => void) | undefined, event: T): void {
+    try {
+      listener?.(event);
+    } catch (err) {
+      logger.error(`${name} threw`, { err });
+    }
   }
 
   /** Reports and logs a failure that has no caller to be thrown to. */
@@ -304,7 +319,7 @@ export function summarize(message: ContentMessage): Written {
   return { id: message.id, sessions, ends };
 }
 
-export function acquireResult({ acquired, reason, lastProcessedOffset }: NativeLockResult): AcquireResult {
+export function acquireResult({ acquired, reason, lastProcessedOffset }: LockResult): AcquireResult {
   return acquired
     ? { acquired, lastProcessedOffset }
     : { acquired: false, reason: reason === "not_due" ? "not_due" : "lock_held" };

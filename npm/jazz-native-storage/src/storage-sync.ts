@@ -27,6 +27,7 @@ import {
   prepare,
   setOwn,
 } from "./delivery.js";
+import type { Nothing } from "./generated/native.js";
 import { acquireResult, pageSize, reported, StorageBase, summarize } from "./storage-base.js";
 
 /** Bytes of content that one load takes along beyond the first piece of each session. */
@@ -97,7 +98,7 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
 
   private read(id: RawCoID): LoadedCoValue | undefined {
     const bytes = this.native.load(this.idBytes(id), LOAD_BUDGET);
-    return bytes === null ? undefined : readLoaded(bytes);
+    return bytes ? readLoaded(bytes) : undefined;
   }
 
   /** The short way for most values: nothing to stream, and nothing they depend on is missing in memory. */
@@ -217,7 +218,7 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
     if (piece.read) return piece.read();
     const { after, count } = piece;
     const bytes = this.native.loadPiece(this.ownIdBytes(id), this.ownIdBytes(session.id), after, count);
-    return bytes === null ? undefined : readPiece(bytes, after);
+    return bytes ? readPiece(bytes, after) : undefined;
   }
 
   /** A fresh object, read from the index each time (rule K-6). A read that fails counts as not found (rule K-8). */
@@ -226,7 +227,7 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
   }
 
   private readKnownState(id: RawCoID): KnownState | undefined {
-    let bytes: Uint8Array | null;
+    let bytes: Uint8Array | Nothing;
     try {
       bytes = this.native.knownState(this.idBytes(id));
     } catch (error) {
@@ -234,7 +235,7 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
       logger.warn("Failed to load knownState from storage", { id, err });
       return undefined;
     }
-    if (bytes === null) return undefined;
+    if (!bytes) return undefined;
     const sessions: Record<string, number> = {};
     for (const [session, counter] of readCounters(bytes)) setOwn(sessions, session, counter);
     return { id, header: true, sessions };

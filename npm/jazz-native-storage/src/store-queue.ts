@@ -10,7 +10,7 @@ import { readBatchOutcomes, readOutcome, type StoreOutcome, writeBatch } from ".
 import { malformed } from "./codec/reader.js";
 import { ByteWriter } from "./codec/writer.js";
 import type { ContentMessage, Correction, KnownState } from "./cojson-internals.js";
-import type { NativeStorage } from "./native.js";
+import type { NativeStorage } from "./generated/native.js";
 import type { Written } from "./storage-base.js";
 
 const BATCH_MESSAGES = 256;

@@ -1,14 +1,14 @@
 /** Operations that take long: how they are watched and ended, and where a backup is. */
 import { logger } from "cojson";
 import { NativeStorageError, toNativeStorageError } from "./errors.js";
-import type { NativeTask, Progress } from "./native.js";
+import type { Progress, Task } from "./generated/native.js";
 import { checkPath, describe, invalid } from "./options.js";
 
 /** Where a backup is: an archive in one file, or a directory that can be opened as a store. */
 export type BackupLocation = { readonly file: string } | { readonly directory: string };
 
 export interface UpkeepOptions {
-  /** Told how far the operation has come, several times a second, and once at its end. */
+  /** Told how far the operation has come, at each hundredth of the whole, and at its end. */
   readonly onProgress?: (progress: Progress) => void;
   /** Ends the operation: it rejects with `CANCELLED`, and nothing is left of it. */
   readonly signal?: AbortSignal;
@@ -25,9 +25,6 @@ export interface RepairOptions extends UpkeepOptions {
   /** The directory of the store. */
   readonly path: string;
 }
-
-/** Milliseconds between two looks at an operation. */
-const INTERVAL = 50;
 
 /** Throws `INVALID_OPTION` unless `location` names a file or a directory. */
 export function checkLocation(option: string, location: unknown): BackupLocation {
@@ -46,9 +43,9 @@ export function checkLocation(option: string, location: unknown): BackupLocation
 
 /** Runs an operation, tells how far it has come, and ends it when the signal says so. */
 export async function watched<T>(
-  task: NativeTask,
+  task: Task,
   { onProgress, signal }: UpkeepOptions,
-  run: (task: NativeTask) => Promise<T>,
+  run: (task: Task) => Promise<T>,
 ): Promise<T> {
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw invalid("onProgress", `must be a function, not ${describe(onProgress)}`);
@@ -59,24 +56,29 @@ export async function watched<T>(
   if (signal?.aborted) throw cancelled(signal);
   const cancel = () => task.cancel();
   signal?.addEventListener("abort", cancel, { once: true });
-  const tell = () => {
+  let told: Progress | undefined;
+  const tell = (progress: Progress) => {
+    told = progress;
     try {
-      onProgress?.(task.progress());
+      onProgress?.(progress);
     } catch (err) {
       logger.error("A callback given as onProgress threw", { err });
     }
   };
-  // The operation itself keeps the process alive.
-  const timer = onProgress && setInterval(tell, INTERVAL);
+  let over = false;
+  if (onProgress) task.onProgress((progress) => over || tell(progress));
   try {
     const result = await run(task);
-    tell();
+    over = true;
+    // What the operation itself told may not have come yet.
+    const end = task.progress();
+    if (told?.done !== end.done || told.total !== end.total) tell(end);
     return result;
   } catch (error) {
     const typed = toNativeStorageError(error);
     throw typed.code === "CANCELLED" && signal ? cancelled(signal) : typed;
   } finally {
-    clearInterval(timer);
+    over = true;
     signal?.removeEventListener("abort", cancel);
   }
 }

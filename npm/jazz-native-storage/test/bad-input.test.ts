@@ -8,7 +8,7 @@ import {
   type JazzNativeStorage,
   type NativeStorageOptions,
 } from "../src/index.js";
-import { checkVersion, loadBinding } from "../src/native-node.js";
+import { checkVersion, loadBinding, platformTriple } from "../src/native-node.js";
 import { ask, start } from "./processes.js";
 import {
   coValueIds,
@@ -154,12 +154,27 @@ describe("places", () => {
 });
 
 describe("the binding", () => {
-  test("must have the version of the package", () => {
-    expect(() => checkVersion("1.2.3", "1.2.4", "./somewhere")).toThrow(
-      expect.objectContaining({
-        code: "BINDING_VERSION",
-        message: expect.stringMatching(/1\.2\.3.*1\.2\.4.*\.\/somewhere.*reinstall/),
-      }),
+  test.each([
+    [{ package: "1.2.4", abi: 1 }, /1\.2\.3 \(ABI 1\).*1\.2\.4 \(ABI 1\).*\.\/somewhere.*reinstall/],
+    [{ package: "1.2.3", abi: 2 }, /1\.2\.3 \(ABI 1\).*1\.2\.3 \(ABI 2\).*\.\/somewhere.*reinstall/],
+  ])("must have the version of the package, and of what crosses: not %o", (binding, message) => {
+    expect(() => checkVersion({ package: "1.2.3", abi: 1 }, binding, "./somewhere")).toThrow(
+      expect.objectContaining({ code: "BINDING_VERSION", message: expect.stringMatching(message) }),
+    );
+  });
+
+  test("that was made before it could be asked for its version is refused when it is loaded", async () => {
+    const copy = temporaryDirectory();
+    for (const name of ["dist", "package.json"])
+      cpSync(new URL(`../${name}`, import.meta.url), join(copy, name), { recursive: true });
+    const old = join(copy, "node_modules", "@jazz-native-storage", `node-${platformTriple()}`);
+    mkdirSync(old, { recursive: true });
+    writeFileSync(join(old, "index.js"), 'exports.version = () => "0.0.9";');
+    const { loadBinding: loadFromCopy } = (await import(
+      /* @vite-ignore */ join(copy, "dist", "native-node.js")
+    )) as { loadBinding: typeof loadBinding };
+    expect(loadFromCopy).toThrow(
+      expect.objectContaining({ code: "BINDING_VERSION", message: expect.stringContaining("version unknown (ABI 0)") }),
     );
   });
 

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import type { Flavour, JazzNativeStorage } from "../src/index.js";
-import type { NativeStorage } from "../src/native.js";
+import type { NativeStorage } from "../src/generated/native.js";
 import {
   coValueIds,
   drain,

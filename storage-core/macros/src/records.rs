@@ -10,12 +10,13 @@ pub(crate) fn record(direction: &Ident, mut record: ItemStruct) -> Result<Tokens
         "returned" => (quote! { object, object_from_js = false }, quote! { into_wasm_abi }),
         _ => return Err(Error::new_spanned(direction, "expected `given` or `returned`")),
     };
-    if direction == "given" {
-        for field in &mut record.fields {
-            if matches!(&field.ty, Type::Path(path) if path.path.segments.last().is_some_and(|s| s.ident == "Option"))
-            {
-                field.attrs.push(parse_quote! { #[cfg_attr(feature = "uniffi", uniffi(default = None))] });
-            }
+    for field in &mut record.fields {
+        if !is_option(&field.ty) {
+            continue;
+        }
+        field.attrs.push(parse_quote! { #[cfg_attr(target_family = "wasm", tsify(optional))] });
+        if direction == "given" {
+            field.attrs.push(parse_quote! { #[cfg_attr(feature = "uniffi", uniffi(default = None))] });
         }
     }
     let serde = serde();
@@ -43,6 +44,10 @@ pub(crate) fn choice(case: &Ident, choice: &ItemEnum) -> Result<Tokens> {
         )]
         #choice
     })
+}
+
+fn is_option(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Option"))
 }
 
 fn serde() -> Tokens {

@@ -303,6 +303,11 @@ impl NativeStorage {
         StorageStats::new(options, backing.durability(), backing.covalue_count()?, backing.stats()?)
     }
 
+    /// A task for one operation, as the constructor of `Task` makes it.
+    pub fn task(&self) -> Result<Task> {
+        Ok(Task::new())
+    }
+
     /// Tells a listener what happens to the store, as long as this handle lives, and first what is so already.
     #[cfg_attr(feature = "napi", napi(ts_args_type = "listener: (event: StorageEvent) => void"))]
     pub fn on_event(&self, listener: Box<dyn EventListener>) -> Result<()> {

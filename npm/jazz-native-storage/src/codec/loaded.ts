@@ -1,10 +1,9 @@
 /** Loaded CoValues on their way from the engine (section 3.4). Transactions are decoded only when they are asked for. */
 import type { CoValueHeader, SessionContent, Signature, Transaction } from "../cojson-internals.js";
+import { FORM_VERSION, PIECE_LEFT_OUT, SESSION_HAS_CHUNK_SIGNATURE } from "../generated/definitions.js";
 import { ByteReader, malformed } from "./reader.js";
 import { readTransactions } from "./transactions.js";
 
-const VERSION = 1;
-const HAS_CHUNK_SIGNATURE = 1;
 
 /** A run of transactions of a session, ending where a signature is kept. */
 export interface Piece {
@@ -64,13 +63,13 @@ export function readPiece(bytes: Uint8Array, after: number): SessionContent {
 
 function readCoValue(reader: ByteReader): LoadedCoValue {
   const version = reader.u8();
-  if (version !== VERSION) throw malformed(`it has the unknown version ${version}`);
+  if (version !== FORM_VERSION) throw malformed(`it has the unknown version ${version}`);
   const header = JSON.parse(reader.str32()) as CoValueHeader;
   const sessions: LoadedSession[] = [];
   for (let left = reader.u32(); left > 0; left--) {
     const id = reader.str16();
     const counter = reader.u32();
-    const hasChunkSignature = (reader.u8() & HAS_CHUNK_SIGNATURE) !== 0;
+    const hasChunkSignature = (reader.u8() & SESSION_HAS_CHUNK_SIGNATURE) !== 0;
     const pieces: Piece[] = [];
     for (let piecesLeft = reader.u32(); piecesLeft > 0; piecesLeft--) pieces.push(readPieceHead(reader));
     sessions.push({ id, counter, hasChunkSignature, pieces });
@@ -81,7 +80,7 @@ function readCoValue(reader: ByteReader): LoadedCoValue {
 function readPieceHead(reader: ByteReader): Piece {
   const after = reader.u32();
   const count = reader.u32();
-  if (reader.u8() === 0) return { after, count, read: undefined, size: 0 };
+  if (reader.u8() === PIECE_LEFT_OUT) return { after, count, read: undefined, size: 0 };
   const signature = reader.str16();
   const size = reader.u32();
   const start = reader.take(size);

@@ -1,13 +1,18 @@
 /** Content messages on their way to the engine, alone and in batches, and what it says of them (sections 3.1 to 3.3). */
 import type { ContentMessage, SessionContent } from "../cojson-internals.js";
 import { NativeStorageError } from "../errors.js";
+import {
+  FORM_VERSION,
+  MESSAGE_DELETE_IS_VALID,
+  MESSAGE_HAS_HEADER,
+  OUTCOME_HEADER_MISSING,
+  OUTCOME_STORED,
+} from "../generated/definitions.js";
+import type { Nothing } from "../generated/native.js";
 import { ByteReader } from "./reader.js";
 import { toJson, writeTransactions } from "./transactions.js";
 import type { ByteWriter } from "./writer.js";
 
-const VERSION = 1;
-const HEADER_PRESENT = 1;
-const DELETE_IS_VALID = 2;
 const U32_LIMIT = 0xffffffff;
 
 /** What of a message is not in the message itself. */
@@ -21,8 +26,8 @@ export interface StoreContext {
 /** Writes `message`. Throws `MALFORMED` or `TOO_LARGE` for what the engine cannot be asked to store. */
 export function writeMessage(writer: ByteWriter, message: ContentMessage, context: StoreContext): void {
   const header = message.header;
-  writer.u8(VERSION);
-  writer.u8((header ? HEADER_PRESENT : 0) | (context.deleteIsValid ? DELETE_IS_VALID : 0));
+  writer.u8(FORM_VERSION);
+  writer.u8((header ? MESSAGE_HAS_HEADER : 0) | (context.deleteIsValid ? MESSAGE_DELETE_IS_VALID : 0));
   writer.f64(context.chunkThreshold);
   writer.str16(string(message.id, "the id"), "an id");
   if (header) writer.str32(toJson(header, "the header"), "a header");
@@ -71,18 +76,18 @@ export type StoreOutcome =
 
 export const EXACTLY_STORED: StoreOutcome = { status: "stored", counters: undefined };
 
-export function readOutcome(bytes: Uint8Array | null): StoreOutcome {
-  if (bytes === null || bytes.length === 0) return EXACTLY_STORED;
+export function readOutcome(bytes: Uint8Array | Nothing): StoreOutcome {
+  if (!bytes || bytes.length === 0) return EXACTLY_STORED;
   const reader = new ByteReader(bytes);
   const status = reader.u8();
-  if (status === 1) {
+  if (status === OUTCOME_HEADER_MISSING) {
     reader.finish();
     return { status: "header-missing" };
   }
   const counters: number[] = [];
   for (let left = reader.u32(); left > 0; left--) counters.push(reader.u32());
   reader.finish();
-  return { status: status === 0 ? "stored" : "gap", counters };
+  return { status: status === OUTCOME_STORED ? "stored" : "gap", counters };
 }
 
 /** Joins written messages to one request. */

@@ -2,6 +2,7 @@
  * A cursor over bytes of the engine. Bytes that end early or do not have the documented form are the engine's fault, and
  * throw `INTERNAL`: nothing is ever made up from missing bytes.
  */
+import { STR16_MAX, STR32_MAX } from "../generated/definitions.js";
 import { NativeStorageError } from "../errors.js";
 import { readWtf8, type TextPlatform, text } from "./text.js";
 
@@ -51,7 +52,7 @@ export class ByteReader {
     const { at, bytes } = this;
     if (known !== undefined) {
       const head = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
-      const size = 2 + (head & 0x7fff);
+      const size = 2 + (head & STR16_MAX);
       let i = 0;
       while (i < size && bytes[at + i] === bytes[knownAt + i]) i++;
       if (i === size && at + size <= this.end) {
@@ -64,12 +65,12 @@ export class ByteReader {
 
   str16(): string {
     const head = this.u16();
-    return this.string(head & 0x7fff, head > 0x7fff);
+    return this.string(head & STR16_MAX, head > STR16_MAX);
   }
 
   str32(): string {
     const head = this.u32();
-    return this.string(head & 0x7fffffff, head > 0x7fffffff);
+    return this.string(head & STR32_MAX, head > STR32_MAX);
   }
 
   /** Passes over `size` bytes and gives the offset of the first. */

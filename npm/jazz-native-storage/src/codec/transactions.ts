@@ -4,21 +4,23 @@
  */
 import type { Transaction } from "../cojson-internals.js";
 import { NativeStorageError } from "../errors.js";
+import {
+  STR16_MAX,
+  TX_HAS_META,
+  TX_PRIVATE,
+  TX_PRIVATE_FIRST,
+  TX_SAME_KEY,
+  TX_SHAPE_MASK,
+  TX_TRUSTING,
+  TX_TRUSTING_FIRST,
+  TX_VERBATIM,
+} from "../generated/definitions.js";
 import { type ByteReader, malformed } from "./reader.js";
 import type { ByteWriter } from "./writer.js";
 
-const VERBATIM = 0;
-const PRIVATE = 1;
-const TRUSTING = 2;
-const PRIVATE_FIRST = 3;
-const TRUSTING_FIRST = 4;
-const SHAPE_BITS = 0x0f;
-const WITH_META = 0x10;
-const SAME_KEY = 0x20;
-
 const U32_LIMIT = 0xffffffff;
 /** Keys of more units may not fit a `str16`; such a transaction is kept verbatim. */
-const KEY_UNITS = 0x7fff / 3;
+const KEY_UNITS = STR16_MAX / 3;
 
 /** The fields of the compact shapes; which of them are there is told by the shape. */
 interface Fields {
@@ -35,11 +37,11 @@ export function writeTransactions(writer: ByteWriter, transactions: readonly Tra
   for (const transaction of transactions) {
     const kind = kindOf(transaction);
     const fields = transaction as unknown as Fields;
-    switch (kind & SHAPE_BITS) {
-      case PRIVATE:
-      case PRIVATE_FIRST: {
+    switch (kind & TX_SHAPE_MASK) {
+      case TX_PRIVATE:
+      case TX_PRIVATE_FIRST: {
         const sameKey = fields.keyUsed === key;
-        writer.u8(sameKey ? kind | SAME_KEY : kind);
+        writer.u8(sameKey ? kind | TX_SAME_KEY : kind);
         writer.f64(fields.madeAt);
         if (!sameKey) {
           key = fields.keyUsed;
@@ -48,8 +50,8 @@ export function writeTransactions(writer: ByteWriter, transactions: readonly Tra
         writer.str32(fields.encryptedChanges, "encryptedChanges");
         break;
       }
-      case TRUSTING:
-      case TRUSTING_FIRST:
+      case TX_TRUSTING:
+      case TX_TRUSTING_FIRST:
         writer.u8(kind);
         writer.f64(fields.madeAt);
         writer.str32(fields.changes, "changes");
@@ -58,13 +60,13 @@ export function writeTransactions(writer: ByteWriter, transactions: readonly Tra
         writeVerbatim(writer, transaction);
         continue;
     }
-    if (kind & WITH_META) writer.str32(fields.meta as string, "meta");
+    if (kind & TX_HAS_META) writer.str32(fields.meta as string, "meta");
   }
 }
 
 function writeVerbatim(writer: ByteWriter, transaction: unknown): void {
   const json = toJson(transaction, "a transaction");
-  writer.u8(VERBATIM);
+  writer.u8(TX_VERBATIM);
   writer.u32(changesSize(transaction as Transaction));
   writer.str32(json, "a transaction");
 }
@@ -101,61 +103,61 @@ export function toJson(value: unknown, what: string): string {
   return json;
 }
 
-/** The shape and flags of a transaction: `VERBATIM` unless its fields are exactly a shape's, in its order. */
+/** The shape and flags of a transaction: `TX_VERBATIM` unless its fields are exactly a shape's, in its order. */
 function kindOf(transaction: unknown): number {
-  if (typeof transaction !== "object" || transaction === null) return VERBATIM;
+  if (typeof transaction !== "object" || transaction === null) return TX_VERBATIM;
   const fields = transaction as Fields & { privacy: unknown };
-  let shape = VERBATIM;
+  let shape = TX_VERBATIM;
   let meta = 0;
   let place = 0;
   for (const name in fields) {
     switch (name) {
       case "encryptedChanges":
-        if (place === 0) shape = PRIVATE;
-        else if (place !== 3 || shape !== PRIVATE_FIRST) return VERBATIM;
-        if (typeof fields.encryptedChanges !== "string") return VERBATIM;
+        if (place === 0) shape = TX_PRIVATE;
+        else if (place !== 3 || shape !== TX_PRIVATE_FIRST) return TX_VERBATIM;
+        if (typeof fields.encryptedChanges !== "string") return TX_VERBATIM;
         break;
       case "keyUsed":
-        if (!(place === 1 && shape === PRIVATE) && !(place === 2 && shape === PRIVATE_FIRST)) return VERBATIM;
-        if (typeof fields.keyUsed !== "string" || fields.keyUsed.length > KEY_UNITS) return VERBATIM;
+        if (!(place === 1 && shape === TX_PRIVATE) && !(place === 2 && shape === TX_PRIVATE_FIRST)) return TX_VERBATIM;
+        if (typeof fields.keyUsed !== "string" || fields.keyUsed.length > KEY_UNITS) return TX_VERBATIM;
         break;
       case "changes":
-        if (place === 0) shape = TRUSTING;
-        else if (place !== 2 || shape !== TRUSTING_FIRST) return VERBATIM;
-        if (typeof fields.changes !== "string") return VERBATIM;
+        if (place === 0) shape = TX_TRUSTING;
+        else if (place !== 2 || shape !== TX_TRUSTING_FIRST) return TX_VERBATIM;
+        if (typeof fields.changes !== "string") return TX_VERBATIM;
         break;
       case "madeAt":
-        if (place !== (shape === PRIVATE ? 2 : 1)) return VERBATIM;
-        if (typeof fields.madeAt !== "number") return VERBATIM;
+        if (place !== (shape === TX_PRIVATE ? 2 : 1)) return TX_VERBATIM;
+        if (typeof fields.madeAt !== "number") return TX_VERBATIM;
         break;
       case "meta":
-        if (place !== (shape === PRIVATE ? 3 : shape === TRUSTING ? 2 : shape === PRIVATE_FIRST ? 4 : 3))
-          return VERBATIM;
+        if (place !== (shape === TX_PRIVATE ? 3 : shape === TX_TRUSTING ? 2 : shape === TX_PRIVATE_FIRST ? 4 : 3))
+          return TX_VERBATIM;
         // As in JSON, a field without a value is no field.
         if (fields.meta === undefined) continue;
-        if (typeof fields.meta !== "string") return VERBATIM;
-        meta = WITH_META;
+        if (typeof fields.meta !== "string") return TX_VERBATIM;
+        meta = TX_HAS_META;
         break;
       case "privacy":
         if (place === 0) {
-          if (fields.privacy === "private") shape = PRIVATE_FIRST;
-          else if (fields.privacy === "trusting") shape = TRUSTING_FIRST;
-          else return VERBATIM;
-        } else if (shape === PRIVATE) {
-          if (fields.privacy !== "private" || place !== (meta ? 4 : 3)) return VERBATIM;
-        } else if (shape === TRUSTING) {
-          if (fields.privacy !== "trusting" || place !== (meta ? 3 : 2)) return VERBATIM;
+          if (fields.privacy === "private") shape = TX_PRIVATE_FIRST;
+          else if (fields.privacy === "trusting") shape = TX_TRUSTING_FIRST;
+          else return TX_VERBATIM;
+        } else if (shape === TX_PRIVATE) {
+          if (fields.privacy !== "private" || place !== (meta ? 4 : 3)) return TX_VERBATIM;
+        } else if (shape === TX_TRUSTING) {
+          if (fields.privacy !== "trusting" || place !== (meta ? 3 : 2)) return TX_VERBATIM;
         } else {
-          return VERBATIM;
+          return TX_VERBATIM;
         }
         break;
       default:
-        return VERBATIM;
+        return TX_VERBATIM;
     }
     place++;
   }
-  const fieldsOfShape = shape === PRIVATE || shape === PRIVATE_FIRST ? 4 : 3;
-  return place === fieldsOfShape + (meta ? 1 : 0) ? shape | meta : VERBATIM;
+  const fieldsOfShape = shape === TX_PRIVATE || shape === TX_PRIVATE_FIRST ? 4 : 3;
+  return place === fieldsOfShape + (meta ? 1 : 0) ? shape | meta : TX_VERBATIM;
 }
 
 /** Reads `count` transactions, which fill the next `size` bytes. */
@@ -166,21 +168,21 @@ export function readTransactions(reader: ByteReader, size: number, count: number
   let keyAt = 0;
   for (let i = 0; i < count; i++) {
     const kind = reader.u8();
-    const shape = kind & SHAPE_BITS;
-    if (shape === VERBATIM) {
+    const shape = kind & TX_SHAPE_MASK;
+    if (shape === TX_VERBATIM) {
       reader.u32();
       transactions.push(JSON.parse(reader.str32()));
       continue;
     }
     const madeAt = reader.f64();
-    const isPrivate = shape === PRIVATE || shape === PRIVATE_FIRST;
-    if (isPrivate && !(kind & SAME_KEY)) {
+    const isPrivate = shape === TX_PRIVATE || shape === TX_PRIVATE_FIRST;
+    if (isPrivate && !(kind & TX_SAME_KEY)) {
       const at = reader.at;
       key = reader.str16Again(key, keyAt);
       keyAt = at;
     }
     const changes = reader.str32();
-    const meta = kind & WITH_META ? reader.str32() : undefined;
+    const meta = kind & TX_HAS_META ? reader.str32() : undefined;
     transactions.push(
       isPrivate ? privateOf(shape, madeAt, key, changes, meta) : trustingOf(shape, madeAt, changes, meta),
     );
@@ -197,7 +199,7 @@ function privateOf(
   meta: string | undefined,
 ): object {
   if (keyUsed === undefined) throw malformed("a transaction has no key");
-  if (shape === PRIVATE) {
+  if (shape === TX_PRIVATE) {
     return meta === undefined
       ? { encryptedChanges, keyUsed, madeAt, privacy: "private" }
       : { encryptedChanges, keyUsed, madeAt, meta, privacy: "private" };
@@ -208,12 +210,12 @@ function privateOf(
 }
 
 function trustingOf(shape: number, madeAt: number, changes: string, meta: string | undefined): object {
-  if (shape === TRUSTING) {
+  if (shape === TX_TRUSTING) {
     return meta === undefined
       ? { changes, madeAt, privacy: "trusting" }
       : { changes, madeAt, meta, privacy: "trusting" };
   }
-  if (shape !== TRUSTING_FIRST) throw malformed(`a transaction has the unknown shape ${shape}`);
+  if (shape !== TX_TRUSTING_FIRST) throw malformed(`a transaction has the unknown shape ${shape}`);
   return meta === undefined
     ? { privacy: "trusting", madeAt, changes }
     : { privacy: "trusting", madeAt, changes, meta };

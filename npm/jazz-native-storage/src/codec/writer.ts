@@ -3,6 +3,7 @@
  * out is valid until it is next written to, unless taken by {@link ByteWriter.copy}.
  */
 import { NativeStorageError } from "../errors.js";
+import { STR16_MAX, STR16_NOT_ASCII, STR32_MAX, STR32_NOT_ASCII } from "../generated/definitions.js";
 import { isWellFormed, type TextPlatform, text, writeWtf8 } from "./text.js";
 
 /** Up to this length a loop over the characters beats the call into the platform (measured in Node 20). */
@@ -13,8 +14,6 @@ const COUNTED_LENGTH = 1 << 16;
 const KEPT_SIZE = 1 << 22;
 const INITIAL_SIZE = 1 << 14;
 
-const STR16_LIMIT = 0x7fff;
-const STR32_LIMIT = 0x7fffffff;
 const U32_LIMIT = 0xffffffff;
 
 export class ByteWriter {
@@ -93,11 +92,11 @@ export class ByteWriter {
     this.ensure(2);
     const ascii = this.put(value, head + 2);
     const size = this.length - head - 2;
-    if (size > STR16_LIMIT) {
+    if (size > STR16_MAX) {
       this.length = head;
-      throw tooLarge(what, size, STR16_LIMIT);
+      throw tooLarge(what, size, STR16_MAX);
     }
-    this.putU16(head, ascii ? size : size | 0x8000);
+    this.putU16(head, ascii ? size : size | STR16_NOT_ASCII);
   }
 
   /** Throws `TOO_LARGE` if `value` has over 2,147,483,647 bytes; `what` names it in the error. */
@@ -106,11 +105,11 @@ export class ByteWriter {
     this.ensure(4);
     const ascii = this.put(value, head + 4);
     const size = this.length - head - 4;
-    if (size > STR32_LIMIT) {
+    if (size > STR32_MAX) {
       this.length = head;
-      throw tooLarge(what, size, STR32_LIMIT);
+      throw tooLarge(what, size, STR32_MAX);
     }
-    this.putU32(head, ascii ? size : size | 0x80000000);
+    this.putU32(head, ascii ? size : size | STR32_NOT_ASCII);
   }
 
   /** Writes the WTF-8 of `value` at `at`, ends there, and tells whether all of it is ASCII. */
