@@ -6,7 +6,7 @@ use crate::fuzz;
 use crate::node;
 use crate::process::{Outcome, cargo_path, command, output, run};
 use crate::syscalls;
-use crate::tools::{kotlin, wasm};
+use crate::tools::{kotlin, swift, wasm};
 
 /// Something that the machine has or lacks.
 struct Part {
@@ -133,6 +133,13 @@ const PARTS: &[Part] = &[
         required: false,
         find: kotlin::find,
         install: Some(kotlin::ensure),
+    },
+    Part {
+        name: "swift",
+        unlocks: "running the binding for Apple's systems, on Linux too (installed when first needed)",
+        required: false,
+        find: swift::find,
+        install: if cfg!(target_os = "linux") { Some(swift::ensure) } else { None },
     },
 ];
 
