@@ -17,7 +17,7 @@ mod std_fs;
 
 pub use fault::{Failure, FaultFileIO, FaultStats, Loss};
 #[cfg(target_family = "wasm")]
-pub use host::HostFileIO;
+pub use host::{Host, HostFileIO, set_host};
 pub use memory::InMemoryFileIO;
 #[cfg(not(target_family = "wasm"))]
 pub use std_fs::StdFileIO;
