@@ -3,7 +3,7 @@
 use crate::case::{Case, Op};
 use crate::steps::*;
 use jazz_storage_core::ErrorCode;
-use jazz_storage_core::api::ABI_VERSION;
+use jazz_storage_core::format::numbers::ABI_VERSION;
 
 const TOPIC: &str = "samples";
 
