@@ -3,6 +3,7 @@
 //! Works from a clean clone with Rust and Node alone: whatever else is needed is npm's to install, and is installed when
 //! `package-lock.json` asks for something else than what is there (`node.rs`).
 
+mod bindings;
 mod corpus;
 mod crash;
 mod doctor;

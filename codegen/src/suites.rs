@@ -5,7 +5,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::bindings;
 use crate::fuzz;
+use crate::generate;
 use crate::node;
 use crate::process::{Outcome, cargo};
 use crate::snippets;
@@ -113,6 +115,12 @@ const SUITES: &[Suite] = &[
         run: || node::build_addon(&[]),
     },
     Suite {
+        name: "codegen",
+        proves: "the generated files are what the generators make of the API, for every language",
+        needs: &["addon"],
+        run: generate::suite,
+    },
+    Suite {
         name: "package",
         proves: "the TypeScript package compiles",
         needs: &["modules"],
@@ -129,6 +137,42 @@ const SUITES: &[Suite] = &[
         proves: "the addon keeps lifetimes, threads, promises and errors right",
         needs: &["addon"],
         run: || node::node(&["--test", "platforms/napi/test/binding.test.mjs"]),
+    },
+    Suite {
+        name: "wasm-host",
+        proves: "the WebAssembly module keeps stores on a host's file system as the engine does natively",
+        needs: &["addon", "package"],
+        run: bindings::wasm_host,
+    },
+    Suite {
+        name: "cases",
+        proves: "the cases for bindings are what they are made from, and the engine passes them",
+        needs: &[],
+        run: bindings::cases,
+    },
+    Suite {
+        name: "cases-node",
+        proves: "the addon passes the cases for bindings",
+        needs: &["addon", "cases"],
+        run: bindings::cases_node,
+    },
+    Suite {
+        name: "cases-wasm",
+        proves: "the WebAssembly module passes the cases for bindings, on Node",
+        needs: &["cases", "package"],
+        run: bindings::cases_wasm,
+    },
+    Suite {
+        name: "cases-kotlin",
+        proves: "the binding for Kotlin passes the cases for bindings, on a Java virtual machine",
+        needs: &["cases"],
+        run: bindings::cases_kotlin,
+    },
+    Suite {
+        name: "cases-swift",
+        proves: "the binding for Swift passes the cases for bindings",
+        needs: &["cases"],
+        run: bindings::cases_swift,
     },
     Suite {
         name: "snippets",

@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 
 use crate::node;
 use crate::process::{Outcome, cargo, root};
+use crate::suites::or_skipped;
 use crate::tools::{uniffi, wasm};
 use files::{Files, HEAD};
 
 const TYPESCRIPT: &str = "npm/jazz-native-storage/src/generated";
-const KOTLIN: &str = "android/src/main/kotlin/tools/jazz/storage";
-const SWIFT: &str = "ios/Sources";
+pub(crate) const KOTLIN: &str = "android/src/main/kotlin/tools/jazz/storage";
+pub(crate) const SWIFT: &str = "ios/Sources";
 
 /// Generates everything, and writes it or, with `--check`, compares it.
 pub(crate) fn task(arguments: &[String]) -> Outcome<()> {
@@ -99,6 +100,12 @@ fn wasm_face(declarations: &str) -> Outcome<&str> {
         "wasm-bindgen's declarations are not of the form that is known (codegen/src/generate/mod.rs)",
     )?;
     Ok(declarations.get(..=end).unwrap_or(declarations))
+}
+
+/// Fails if what is committed is not what the generators make of the API.
+pub(crate) fn suite() -> Outcome<()> {
+    or_skipped(wasm::ensure())?;
+    check(&generate()?)
 }
 
 /// Builds the WebAssembly module with its JavaScript, to where the package looks for it, and gives that folder.

@@ -795,6 +795,11 @@ public protocol NativeStorageProtocol: AnyObject, Sendable {
     func storeBatchAsync(batch: Data) async throws  -> Bytes
 
     /**
+     * A task for one operation, as the constructor of `Task` makes it.
+     */
+    func task() throws  -> Task
+
+    /**
      * Changes the set of (CoValue, peer) pairs that are not synced (section 3.5), all updates together.
      */
     func trackSyncState(updates: Data) throws
@@ -1602,6 +1607,17 @@ open func storeBatchAsync(batch: Data)async throws  -> Bytes  {
             liftFunc: FfiConverterTypeBytes_lift,
             errorHandler: FfiConverterTypeStorageError_lift
         )
+}
+
+    /**
+     * A task for one operation, as the constructor of `Task` makes it.
+     */
+open func task()throws  -> Task  {
+    return try  FfiConverterTypeTask_lift(try rustCallWithError(FfiConverterTypeStorageError_lift) {
+    uniffi_jazz_storage_core_fn_method_nativestorage_task(
+            self.uniffiCloneHandle(),$0
+    )
+})
 }
 
     /**
@@ -5101,6 +5117,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async() != 59201) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_task() != 4051) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_track_sync_state() != 18073) {

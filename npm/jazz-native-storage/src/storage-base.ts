@@ -17,7 +17,14 @@ import {
 } from "./cojson-internals.js";
 import { setOwn } from "./delivery.js";
 import { isDegradation, NativeStorageError, toNativeStorageError } from "./errors.js";
-import type { BackupResult, LockResult, NativeStorage, StorageEvent, StorageStats, VerifyReport } from "./generated/native.js";
+import type {
+  BackupResult,
+  LockResult,
+  NativeStorage,
+  StorageEvent,
+  StorageStats,
+  VerifyReport,
+} from "./generated/native.js";
 import type { Flavour, Listeners } from "./options.js";
 import { type BackupLocation, checkLocation, type UpkeepOptions, watched } from "./upkeep.js";
 
@@ -57,7 +64,8 @@ export abstract class StorageBase {
 
   private happened(event: StorageEvent): void {
     this.tell("onEvent", this.listeners.onEvent, event);
-    if (event.kind === "writes_refused") this.report(new NativeStorageError(event.code ?? "LATCHED", event.message ?? ""));
+    if (event.kind === "writes_refused")
+      this.report(new NativeStorageError(event.code ?? "LATCHED", event.message ?? ""));
   }
 
   getKnownState(id: string): KnownState {

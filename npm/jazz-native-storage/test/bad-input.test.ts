@@ -174,7 +174,10 @@ describe("the binding", () => {
       /* @vite-ignore */ join(copy, "dist", "native-node.js")
     )) as { loadBinding: typeof loadBinding };
     expect(loadFromCopy).toThrow(
-      expect.objectContaining({ code: "BINDING_VERSION", message: expect.stringContaining("version unknown (ABI 0)") }),
+      expect.objectContaining({
+        code: "BINDING_VERSION",
+        message: expect.stringContaining("version unknown (ABI 0)"),
+      }),
     );
   });
 

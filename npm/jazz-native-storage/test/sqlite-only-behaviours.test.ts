@@ -5,8 +5,8 @@
  */
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import type { Flavour, JazzNativeStorage } from "../src/index.js";
 import type { NativeStorage } from "../src/generated/native.js";
+import type { Flavour, JazzNativeStorage } from "../src/index.js";
 import {
   coValueIds,
   drain,

@@ -10,9 +10,9 @@ const require = createRequire(import.meta.url);
 const native = join(root, "npm/jazz-native-storage/native");
 const addon = existsSync(native) && readdirSync(native).find((file) => file.endsWith(".node"));
 
-const built = (name, module) => pathToFileURL(join(root, "target/wasm/test", name, module)).href;
-const STORAGE = built("storage", "jazz_native_storage_wasm");
-const SUITE = built("file-suite", "jazz_storage_file_suite");
+const built = (path) => pathToFileURL(join(root, path)).href;
+const STORAGE = built("npm/jazz-native-storage/wasm/jazz_native_storage_wasm");
+const SUITE = built("target/wasm/file-suite/jazz_storage_file_suite");
 
 const compiled = new Map();
 let instances = 0;

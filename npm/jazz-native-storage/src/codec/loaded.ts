@@ -4,7 +4,6 @@ import { FORM_VERSION, PIECE_LEFT_OUT, SESSION_HAS_CHUNK_SIGNATURE } from "../ge
 import { ByteReader, malformed } from "./reader.js";
 import { readTransactions } from "./transactions.js";
 
-
 /** A run of transactions of a session, ending where a signature is kept. */
 export interface Piece {
   readonly after: number;

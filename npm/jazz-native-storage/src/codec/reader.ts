@@ -2,8 +2,9 @@
  * A cursor over bytes of the engine. Bytes that end early or do not have the documented form are the engine's fault, and
  * throw `INTERNAL`: nothing is ever made up from missing bytes.
  */
-import { STR16_MAX, STR32_MAX } from "../generated/definitions.js";
+
 import { NativeStorageError } from "../errors.js";
+import { STR16_MAX, STR32_MAX } from "../generated/definitions.js";
 import { readWtf8, type TextPlatform, text } from "./text.js";
 
 /** A view of each answer would cost more than the one number most of them have. */

@@ -118,7 +118,8 @@ function kindOf(transaction: unknown): number {
         if (typeof fields.encryptedChanges !== "string") return TX_VERBATIM;
         break;
       case "keyUsed":
-        if (!(place === 1 && shape === TX_PRIVATE) && !(place === 2 && shape === TX_PRIVATE_FIRST)) return TX_VERBATIM;
+        if (!(place === 1 && shape === TX_PRIVATE) && !(place === 2 && shape === TX_PRIVATE_FIRST))
+          return TX_VERBATIM;
         if (typeof fields.keyUsed !== "string" || fields.keyUsed.length > KEY_UNITS) return TX_VERBATIM;
         break;
       case "changes":
@@ -131,7 +132,10 @@ function kindOf(transaction: unknown): number {
         if (typeof fields.madeAt !== "number") return TX_VERBATIM;
         break;
       case "meta":
-        if (place !== (shape === TX_PRIVATE ? 3 : shape === TX_TRUSTING ? 2 : shape === TX_PRIVATE_FIRST ? 4 : 3))
+        if (
+          place !==
+          (shape === TX_PRIVATE ? 3 : shape === TX_TRUSTING ? 2 : shape === TX_PRIVATE_FIRST ? 4 : 3)
+        )
           return TX_VERBATIM;
         // As in JSON, a field without a value is no field.
         if (fields.meta === undefined) continue;

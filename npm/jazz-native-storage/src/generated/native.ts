@@ -66,6 +66,8 @@ export interface NativeStorage {
   flush(): void
   /** Counters and sizes at this moment. */
   stats(): StorageStats
+  /** A task for one operation, as the constructor of `Task` makes it. */
+  task(): Task
   /** Tells a listener what happens to the store, as long as this handle lives, and first what is so already. */
   onEvent(listener: (event: StorageEvent) => void): void
   /**

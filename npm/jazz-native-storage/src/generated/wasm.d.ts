@@ -636,6 +636,10 @@ export class NativeStorage {
      */
     store(message: Uint8Array | number[]): Uint8Array | undefined;
     /**
+     * A task for one operation, as the constructor of `Task` makes it.
+     */
+    task(): Task;
+    /**
      * Changes the set of (CoValue, peer) pairs that are not synced (section 3.5), all updates together.
      *
      * Does not block the caller.
@@ -743,6 +747,15 @@ export function repairAsync(path: string, task: Task): Promise<RepairReport>;
  * Does not block the caller.
  */
 export function restoreBackupAsync(from: BackupLocation, path: string, task: Task): Promise<BackupResult>;
+
+/**
+ * Gives the module its file system, before the first store with a path is opened. It stays the same from then on, as files
+ * may be open.
+ *
+ * # Errors
+ * [`Error::Internal`] if another one was given before.
+ */
+export function setHost(host: object): void;
 
 /**
  * Fails with a sample of the error of a code, so that it can be seen what an app would meet, also with errors that are hard

@@ -770,6 +770,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async(
     ): Int
+    external fun uniffi_jazz_storage_core_checksum_method_nativestorage_task(
+    ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_track_sync_state(
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_track_sync_state_async(
@@ -905,6 +907,8 @@ external fun uniffi_jazz_storage_core_fn_method_nativestorage_store_async(`ptr`:
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_store_batch(`ptr`: Long,`batch`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
 ): RustBuffer.ByValue
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_store_batch_async(`ptr`: Long,`batch`: RustBuffer.ByValue,
+): Long
+external fun uniffi_jazz_storage_core_fn_method_nativestorage_task(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
 ): Long
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_track_sync_state(`ptr`: Long,`updates`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
 ): Unit
@@ -1188,6 +1192,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async() != 59201) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_task() != 4051) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_track_sync_state() != 18073) {
@@ -1731,7 +1738,7 @@ public interface NativeStorageInterface {
      * Makes everything durable and lets go of the store: when the last handle on the path in this process does, other
      * processes can open it. A later call opens it again. A store in memory stays as it is.
      */
-    fun `close`()
+    fun `closeStore`()
 
     /**
      * Makes everything durable and lets go of the store: when the last handle on the path in this process does, other
@@ -1739,7 +1746,7 @@ public interface NativeStorageInterface {
      *
      * Does not block the caller.
      */
-    suspend fun `closeAsync`()
+    suspend fun `closeStoreAsync`()
 
     /**
      * How many CoValues are stored, erased ones included.
@@ -1959,6 +1966,11 @@ public interface NativeStorageInterface {
     suspend fun `storeBatchAsync`(`batch`: kotlin.ByteArray): Bytes
 
     /**
+     * A task for one operation, as the constructor of `Task` makes it.
+     */
+    fun `task`(): Task
+
+    /**
      * Changes the set of (CoValue, peer) pairs that are not synced (section 3.5), all updates together.
      */
     fun `trackSyncState`(`updates`: kotlin.ByteArray)
@@ -2157,7 +2169,7 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
      * Makes everything durable and lets go of the store: when the last handle on the path in this process does, other
      * processes can open it. A later call opens it again. A store in memory stays as it is.
      */
-    @Throws(StorageException::class)override fun `close`()
+    @Throws(StorageException::class)override fun `closeStore`()
         =
     callWithHandle {
     uniffiRustCallWithError(StorageException) { _status ->
@@ -2178,7 +2190,7 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
      */
     @Throws(StorageException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `closeAsync`() {
+    override suspend fun `closeStoreAsync`() {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
             UniffiLib.uniffi_jazz_storage_core_fn_method_nativestorage_close_async(
@@ -2940,6 +2952,23 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
         StorageException.ErrorHandler,
     )
     }
+
+
+    /**
+     * A task for one operation, as the constructor of `Task` makes it.
+     */
+    @Throws(StorageException::class)override fun `task`(): Task {
+            return FfiConverterTypeTask.lift(
+    callWithHandle {
+    uniffiRustCallWithError(StorageException) { _status ->
+    UniffiLib.uniffi_jazz_storage_core_fn_method_nativestorage_task(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
 
 
     /**

@@ -1,0 +1,94 @@
+//! The suites of the bindings other than the addon's own, and the cases that all bindings have to pass, each in the language
+//! or on the platform that it is for.
+
+use std::path::{Path, PathBuf};
+
+use crate::generate::{KOTLIN, SWIFT, build_library, build_wasm};
+use crate::node;
+use crate::process::{Outcome, cargo, root, run};
+use crate::suites::or_skipped;
+use crate::tools::{kotlin, swift, wasm};
+
+const RUNNERS: &str = "platforms/conformance/runners";
+const CASES: &str = "platforms/conformance/cases.json";
+
+/// Where what is compiled for these suites goes.
+const BUILT: &str = "target/xtask/bindings";
+
+/// The cases are what they are made from, and the engine passes them.
+pub(crate) fn cases() -> Outcome<()> {
+    cargo(&["run", "--quiet", "--locked", "--package", "jazz-native-storage-conformance", "--", "--check"])
+}
+
+/// The cases through the addon.
+pub(crate) fn cases_node() -> Outcome<()> {
+    let addon = node::built_addons().into_iter().next().ok_or("no addon is built")?;
+    let addon = format!("{}/native/{addon}", node::PACKAGE);
+    node::node(&[&format!("{RUNNERS}/node.mjs"), "--binding", "napi", &addon])
+}
+
+/// The cases through the WebAssembly module, on Node.
+pub(crate) fn cases_wasm() -> Outcome<()> {
+    or_skipped(wasm::ensure())?;
+    build_wasm()?;
+    node::node(&[&format!("{RUNNERS}/node.mjs"), "--binding", "wasm", &format!("{RUNNERS}/wasm-on-node.mjs")])
+}
+
+/// What the WebAssembly module adds: a host's file system, and everything inline.
+pub(crate) fn wasm_host() -> Outcome<()> {
+    or_skipped(wasm::ensure())?;
+    build_wasm()?;
+    let module = wasm::cargo_build("jazz-storage-file-suite", "wasm", &[])?;
+    wasm::wasm_bindgen(&module, &root().join("target/wasm/file-suite"), &["--target", "web"])?;
+    node::node(&["--test", "platforms/wasm/test/host.test.mjs"])
+}
+
+/// The cases through the binding for Kotlin, on a Java virtual machine.
+pub(crate) fn cases_kotlin() -> Outcome<()> {
+    or_skipped(kotlin::ensure())?;
+    let library = build_library("release")?;
+    let jar = built("cases.jar")?;
+    let mut sources = sources(KOTLIN, "kt")?;
+    sources.push(root().join(RUNNERS).join("Main.kt"));
+    kotlin::compile(&sources, &jar)?;
+    run(kotlin::java(&jar, "MainKt", &[CASES], folder_of(&library))?, "run `cargo xtask setup kotlin`")
+}
+
+/// The cases through the binding for Swift.
+pub(crate) fn cases_swift() -> Outcome<()> {
+    or_skipped(swift::ensure())?;
+    let library = build_library("release")?;
+    let program = built("cases-swift")?;
+    let mut sources = sources(&format!("{SWIFT}/JazzNativeStorage"), "swift")?;
+    sources.push(root().join(RUNNERS).join("main.swift"));
+    let headers = root().join(SWIFT).join("JazzNativeStorageFFI");
+    let headers = headers.display();
+    let module_map = format!("-fmodule-map-file={headers}/module.modulemap");
+    let libraries = folder_of(&library).display().to_string();
+    let arguments =
+        ["-O", "-I", &headers.to_string(), "-Xcc", &module_map, "-L", &libraries, "-ljazz_native_storage"];
+    let search = ["-Xlinker", "-rpath", "-Xlinker", &libraries];
+    swift::compile(&sources, &program, &[&arguments[..], &search].concat())?;
+    run(swift::run_command(&program, &[CASES])?, "run `cargo xtask setup swift`")
+}
+
+fn built(name: &str) -> Outcome<PathBuf> {
+    let folder = root().join(BUILT);
+    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    Ok(folder.join(name))
+}
+
+/// The sources of a language in a folder.
+fn sources(folder: &str, extension: &str) -> Outcome<Vec<PathBuf>> {
+    let folder = root().join(folder);
+    let entries = std::fs::read_dir(&folder)
+        .map_err(|error| format!("cannot list {} ({error}): run `cargo xtask codegen`", folder.display()))?;
+    let mut sources: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    sources.retain(|path| path.extension().is_some_and(|found| found == extension));
+    sources.sort();
+    Ok(sources)
+}
+
+fn folder_of(library: &Path) -> &Path {
+    library.parent().unwrap_or(library)
+}
