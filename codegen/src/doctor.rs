@@ -6,7 +6,7 @@ use crate::fuzz;
 use crate::node;
 use crate::process::{Outcome, cargo_path, command, output, run};
 use crate::syscalls;
-use crate::tools::{kotlin, swift, wasm};
+use crate::tools::{kotlin, swift, ubrn, wasm};
 
 /// Something that the machine has or lacks.
 struct Part {
@@ -140,6 +140,13 @@ const PARTS: &[Part] = &[
         required: false,
         find: swift::find,
         install: if cfg!(target_os = "linux") { Some(swift::ensure) } else { None },
+    },
+    Part {
+        name: "ubrn",
+        unlocks: "the binding for React Native (installed when first needed)",
+        required: false,
+        find: ubrn::find,
+        install: Some(ubrn::ensure),
     },
 ];
 

@@ -8,6 +8,7 @@ pub(crate) mod apt;
 pub(crate) mod crates;
 pub(crate) mod kotlin;
 pub(crate) mod swift;
+pub(crate) mod ubrn;
 pub(crate) mod uniffi;
 pub(crate) mod wasm;
 
