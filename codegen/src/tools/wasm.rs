@@ -15,7 +15,8 @@ use crate::tools::apt;
 use crate::tools::crates::Program;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-const GET_TARGET: &str = "run `rustup target add wasm32-unknown-unknown`";
+const GET_TARGET: &str =
+    "run `rustup target add wasm32-unknown-unknown`, or on Debian `cargo xtask setup wasm`";
 const GET_RUST: &str = "install Rust (with rustup)";
 
 /// Debian's compiler, and the packages that bring it with the source of its standard library.
@@ -113,14 +114,15 @@ fn ensure_library() -> Outcome<()> {
     if library().is_ok() {
         return Ok(());
     }
-    let Err(target) = run(command("rustup", &["target", "add", TARGET]), GET_RUST) else { return Ok(()) };
-    if cfg!(target_os = "linux") {
-        println!("{target}: trying Debian's packages");
-        let installed = apt::install(&DEBIAN_PACKAGES);
-        installed
-            .map_err(|debian| format!("{target}, and neither are Debian's packages to be had: {debian}"))?;
+    // It is of no use if it is not rustup's cargo that runs this program.
+    let added = run(command("rustup", &["target", "add", TARGET]), GET_RUST).and_then(|()| library());
+    let Err(reason) = added else { return Ok(()) };
+    if !cfg!(target_os = "linux") {
+        return Err(reason);
     }
-    library().map(|_| ())
+    println!("{reason}: trying Debian's packages");
+    let installed = apt::install(&DEBIAN_PACKAGES).and_then(|()| library());
+    installed.map(|_| ()).map_err(|debian| format!("{reason}; nor are Debian's packages to be had: {debian}"))
 }
 
 /// Whether the toolchain has the standard library for the target, whoever has put it there.
