@@ -12,7 +12,7 @@ import { counter, message, text } from "./forms.mjs";
 const root = resolve(import.meta.dirname, "../../..");
 const native = join(root, "npm/jazz-native-storage/native");
 const addon = join(native, readdirSync(native).find((file) => file.endsWith(".node")) ?? "missing");
-const { NativeStorage, restoreBackupAsync, Task, version } = createRequire(import.meta.url)(addon);
+const { libraryVersion, NativeStorage, restoreBackupAsync, Task } = createRequire(import.meta.url)(addon);
 
 const scratch = mkdtempSync(join(tmpdir(), "jazz-native-storage-binding-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -24,15 +24,15 @@ test("the addon has the version of the package", () => {
   const { version: expected } = JSON.parse(
     readFileSync(join(root, "npm/jazz-native-storage/package.json"), "utf8"),
   );
-  assert.equal(version(), expected);
+  assert.equal(libraryVersion().package, expected);
 });
 
 test("every operation has a twin off the event loop, and what takes long exists only there", () => {
   const methods = Object.getOwnPropertyNames(NativeStorage.prototype).filter(
-    (name) => name !== "constructor" && name !== "task",
+    (name) => !["constructor", "onEvent", "task"].includes(name),
   );
   const sync = methods.filter((name) => !name.endsWith("Async"));
-  assert.equal(sync.length, 19);
+  assert.equal(sync.length, 21);
   assert.deepEqual(
     methods.filter((name) => name.endsWith("Async")).sort(),
     [...sync.map((name) => `${name}Async`), "backupAsync", "compactAsync", "verifyAsync"].sort(),
@@ -151,7 +151,6 @@ test("errors have the engine's code, thrown or rejected", async () => {
 test("options are checked before anything is opened", () => {
   const path = join(scratch, "never");
   for (const options of [
-    { path, durability: "eternal" },
     { path, cacheBytes: -1 },
     { path, cacheBytes: 70_000.5 },
     { path, segmentBytes: Number.NaN },
@@ -164,6 +163,41 @@ test("options are checked before anything is opened", () => {
     assert.throws(() => NativeStorage.open(options), { code: "INVALID_OPTION" }, JSON.stringify(options));
   }
   assert(!readdirSync(scratch).includes("never"));
+});
+
+test("an option of the wrong type is refused before anything is opened", async () => {
+  const path = join(scratch, "never");
+  for (const options of [
+    { path, durability: "eternal" },
+    { path, cacheBytes: "1" },
+    { path: 1 },
+    1,
+    undefined,
+  ]) {
+    assert.throws(() => NativeStorage.open(options), Error);
+    await assert.rejects(async () => await NativeStorage.openAsync(options), Error);
+  }
+  assert(!readdirSync(scratch).includes("never"));
+});
+
+test("listeners are called on the event loop, which they do not keep alive", async () => {
+  const program = `
+    const { NativeStorage, Task } = require(${JSON.stringify(addon)});
+    const storage = NativeStorage.open({ durability: "memory" });
+    storage.onEvent(() => {});
+    const task = new Task();
+    const told = [];
+    task.onProgress((progress) => told.push(progress));
+    storage.store(Uint8Array.from(${JSON.stringify(Array.from(message("co_z1")))}));
+    storage.verifyAsync(task).then(() => setImmediate(() => process.stdout.write(JSON.stringify(told.at(-1)))));
+  `;
+  const { status, stdout } = spawnSync(process.execPath, ["-e", program], {
+    encoding: "utf8",
+    timeout: 30_000,
+  });
+  assert.equal(status, 0);
+  const { done, total } = JSON.parse(stdout);
+  assert(total > 0 && done === total, stdout);
 });
 
 test("the process lives until promises are settled, and ends by itself then", () => {
