@@ -70,7 +70,7 @@ impl Store for Native {
     }
 
     fn load(&self, id: &str) -> Result<Vec<u8>> {
-        Ok(self.storage.load(id.as_bytes(), EVERYTHING)?.ok_or_else(|| format!("{id} is not stored"))?)
+        Ok(self.storage.load(id.as_bytes(), EVERYTHING)?.ok_or_else(|| format!("{id} is not stored"))?.into())
     }
 
     fn known_state(&self, id: &str) -> Result<u64> {

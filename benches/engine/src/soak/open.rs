@@ -111,7 +111,7 @@ fn clean(phase: &Phase) -> Result<Figures> {
 fn tail(phase: &Phase) -> Result<Figures> {
     let values = values(phase);
     let storage = open(phase.store, Settings::of(phase.options))?;
-    let mut value = storage.covalue_count()? as u32;
+    let mut value = storage.co_value_count()? as u32;
     let mut grow = |until: &dyn Fn(f64, f64) -> bool| -> Result<f64> {
         let mut before = storage.stats()?.delta_rows;
         loop {
@@ -156,7 +156,7 @@ fn replay(phase: &Phase) -> Result<Figures> {
 fn load(phase: &Phase) -> Result<Figures> {
     let values = values(phase);
     let storage = open(phase.store, Settings::of(phase.options))?;
-    let count = storage.covalue_count()? as u32;
+    let count = storage.co_value_count()? as u32;
     for value in 0..count {
         check(&storage, &values, value, 1)?;
     }

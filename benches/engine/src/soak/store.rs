@@ -42,11 +42,11 @@ impl Settings {
 pub(super) fn open(directory: &Path, settings: Settings) -> Result<NativeStorage> {
     Ok(NativeStorage::open(OpenOptions {
         path: Some(directory.to_str().ok_or("the directory's name is not UTF-8")?.to_owned()),
-        durability: if settings.strict { Durability::Strict } else { Durability::Relaxed },
-        cache_bytes: settings.cache,
-        segment_bytes: settings.segment,
-        delta_bytes: settings.delta,
-        buffer_bytes: settings.buffer,
+        durability: Some(if settings.strict { Durability::Strict } else { Durability::Relaxed }),
+        cache_bytes: settings.cache.map(|bytes| bytes as f64),
+        segment_bytes: settings.segment.map(|bytes| bytes as f64),
+        delta_bytes: settings.delta.map(|bytes| bytes as f64),
+        buffer_bytes: settings.buffer.map(|bytes| bytes as f64),
     })?)
 }
 

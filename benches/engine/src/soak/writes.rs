@@ -105,9 +105,9 @@ fn load(phase: &Phase) -> Result<Figures> {
     let values = Values::new(phase.options.seed(), Shape::Small);
     let counters = Edits::new(phase.options.seed(), messages(phase.options)).counters();
     let storage = open(phase.store, Settings::of(phase.options))?;
-    if storage.covalue_count()? != counters.len() as f64 {
+    if storage.co_value_count()? != counters.len() as f64 {
         return Err(
-            format!("{} CoValues are stored, not {}", storage.covalue_count()?, counters.len()).into()
+            format!("{} CoValues are stored, not {}", storage.co_value_count()?, counters.len()).into()
         );
     }
     let begun = Instant::now();
