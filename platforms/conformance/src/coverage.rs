@@ -1,4 +1,4 @@
-//! Every operation of the API, every error code, and both ways to provoke one are in the cases.
+//! Every operation of the API and every error code is in the cases.
 
 use crate::case::{Case, Expected};
 use crate::{case, cases, file};
