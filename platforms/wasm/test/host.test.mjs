@@ -297,6 +297,32 @@ test("a module has one host", async () => {
   assert.throws(() => module.setHost(new NodeHost()), { code: "INTERNAL" });
 });
 
+test("directories that are created are made durable in their parents, and stores at the level strict", async () => {
+  const synced = [];
+  class Recording extends NodeHost {
+    syncDirectory(path) {
+      synced.push(path);
+      super.syncDirectory(path);
+    }
+    sync(file) {
+      synced.push("file");
+      super.sync(file);
+    }
+  }
+  const { NativeStorage } = await wasm(new Recording());
+  const parent = fresh();
+  const path = join(parent, "deep", "store");
+  const storage = NativeStorage.open({ path, durability: "strict" });
+  assert.deepEqual(synced.slice(0, 3), [join(parent, "deep"), parent, scratch]);
+  assert(synced.includes(path), "the names in the store's directory");
+  for (let n = 0; n < 3; n++) {
+    synced.length = 0;
+    fill(storage, 1, n);
+    assert.deepEqual(synced, ["file"]);
+  }
+  storage.close();
+});
+
 /** Node's file system, until it is told to fail. */
 class FailingHost extends NodeHost {
   fails = {};
