@@ -9,7 +9,7 @@
 //!   share it;
 //! - bytes are read and written where they are: the host gets a view of the module's memory, valid during the call. That
 //!   memory does not grow meanwhile, as a host must not call into the module;
-//! - reads and writes are repeated until they are complete, as in [`super::std_fs`];
+//! - reads and writes are repeated until they are complete, as those of `StdFileIO` are;
 //! - what the host throws is classified as the same failure of an operating system is (see [`KINDS`]).
 
 use super::{FileHandle, FileIO, OpenMode, check_name};
