@@ -34,10 +34,10 @@ export type {
   BackupResult,
   Damage,
   LostSession,
-  Progress,
   RepairReport,
   StorageEvent,
   StorageStats,
+  TaskProgress as Progress,
   VerifyReport,
 } from "./generated/native.js";
 export type { DegradedEvent, Durability, Flavour, NativeStorageOptions } from "./options.js";
@@ -100,7 +100,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<BackupResu
   const location = checkLocation("from", from);
   checkPath("path", path);
   const binding = loadBinding();
-  return await watched(new binding.Task(), options, (task) =>
+  return await watched(new binding.StorageTask(), options, (task) =>
     binding.restoreBackupAsync(location, path, task),
   );
 }
@@ -117,7 +117,7 @@ export async function repairNativeStorage(options: RepairOptions): Promise<Repai
   const { path } = options;
   checkPath("path", path);
   const binding = loadBinding();
-  return await watched(new binding.Task(), options, (task) => binding.repairAsync(path, task));
+  return await watched(new binding.StorageTask(), options, (task) => binding.repairAsync(path, task));
 }
 
 function openOptions({

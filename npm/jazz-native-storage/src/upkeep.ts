@@ -1,7 +1,7 @@
 /** Operations that take long: how they are watched and ended, and where a backup is. */
 import { logger } from "cojson";
 import { NativeStorageError, toNativeStorageError } from "./errors.js";
-import type { Progress, Task } from "./generated/native.js";
+import type { StorageTask, TaskProgress } from "./generated/native.js";
 import { checkPath, describe, invalid } from "./options.js";
 
 /** Where a backup is: an archive in one file, or a directory that can be opened as a store. */
@@ -9,7 +9,7 @@ export type BackupLocation = { readonly file: string } | { readonly directory: s
 
 export interface UpkeepOptions {
   /** Told how far the operation has come, at each hundredth of the whole, and at its end. */
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: (progress: TaskProgress) => void;
   /** Ends the operation: it rejects with `CANCELLED`, and nothing is left of it. */
   readonly signal?: AbortSignal;
 }
@@ -43,9 +43,9 @@ export function checkLocation(option: string, location: unknown): BackupLocation
 
 /** Runs an operation, tells how far it has come, and ends it when the signal says so. */
 export async function watched<T>(
-  task: Task,
+  task: StorageTask,
   { onProgress, signal }: UpkeepOptions,
-  run: (task: Task) => Promise<T>,
+  run: (task: StorageTask) => Promise<T>,
 ): Promise<T> {
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw invalid("onProgress", `must be a function, not ${describe(onProgress)}`);
@@ -56,8 +56,8 @@ export async function watched<T>(
   if (signal?.aborted) throw cancelled(signal);
   const cancel = () => task.cancel();
   signal?.addEventListener("abort", cancel, { once: true });
-  let told: Progress | undefined;
-  const tell = (progress: Progress) => {
+  let told: TaskProgress | undefined;
+  const tell = (progress: TaskProgress) => {
     told = progress;
     try {
       onProgress?.(progress);

@@ -24,12 +24,12 @@ import tools.jazz.storage.ErrorCode
 import tools.jazz.storage.EventListener
 import tools.jazz.storage.NativeStorage
 import tools.jazz.storage.OpenOptions
-import tools.jazz.storage.Progress
+import tools.jazz.storage.TaskProgress
 import tools.jazz.storage.ProgressListener
 import tools.jazz.storage.StorageEvent
 import tools.jazz.storage.StorageException
 import tools.jazz.storage.SyncStateUpdate
-import tools.jazz.storage.Task
+import tools.jazz.storage.StorageTask
 import tools.jazz.storage.libraryVersion
 import tools.jazz.storage.repairAsync
 import tools.jazz.storage.restoreBackupAsync
@@ -60,7 +60,7 @@ fun main(arguments: Array<String>) {
 class Heard : ProgressListener, EventListener {
     val all = CopyOnWriteArrayList<Any>()
 
-    override fun onProgress(progress: Progress) {
+    override fun onProgress(progress: TaskProgress) {
         all.add(progress)
     }
 
@@ -127,10 +127,10 @@ class Run(private val isBlocking: Boolean) {
             "repair" -> repairAsync(with.text(0), with.task(1))
             "libraryVersion" -> libraryVersion()
             "throwError" -> throwError(ErrorCode.valueOf(with.text(0)))
-            "newTask" -> Task()
-            "progress" -> (on as Task).progress()
-            "cancel" -> (on as Task).cancel()
-            "onProgress" -> Heard().also { (on as Task).onProgress(it) }
+            "newTask" -> StorageTask()
+            "progress" -> (on as StorageTask).progress()
+            "cancel" -> (on as StorageTask).cancel()
+            "onProgress" -> Heard().also { (on as StorageTask).onProgress(it) }
             "onEvent" -> Heard().also { (on as NativeStorage).onEvent(it) }
             "drop" -> (on as NativeStorage).destroy()
             else -> if (isBlocking) blocking(name, on as NativeStorage, with) else nonBlocking(name, on as NativeStorage, with)
@@ -241,7 +241,7 @@ class Run(private val isBlocking: Boolean) {
         val begun = System.currentTimeMillis()
         while (true) {
             val last = heard.lastOrNull()
-            val complete = last is Progress && last.done == last.total
+            val complete = last is TaskProgress && last.done == last.total
             try {
                 return check(step["gives"], mapOf("times" to heard.size.toDouble(), "last" to last, "complete" to complete))
             } catch (error: Unexpected) {
@@ -298,7 +298,7 @@ class Run(private val isBlocking: Boolean) {
 
         fun texts(n: Int) = of[n].asJsonArray.map(::text)
 
-        fun task(n: Int) = made.getValue(of[n].asJsonObject["\$task"].asString) as Task
+        fun task(n: Int) = made.getValue(of[n].asJsonObject["\$task"].asString) as StorageTask
 
         fun location(n: Int) = of[n].asJsonObject.let { BackupLocation(optional(it, "file"), optional(it, "directory")) }
 

@@ -42,7 +42,7 @@ final class Heard: ProgressListener, EventListener, @unchecked Sendable {
     private let lock = NSLock()
     private var told: [Any] = []
     var all: [Any] { lock.withLock { told } }
-    func onProgress(progress: Progress) { lock.withLock { told.append(progress) } }
+    func onProgress(progress: TaskProgress) { lock.withLock { told.append(progress) } }
     func onEvent(event: StorageEvent) { lock.withLock { told.append(event) } }
 }
 
@@ -130,12 +130,12 @@ final class Run: @unchecked Sendable {
         case "repair": return try await repairAsync(path: with.text(0), task: with.task(1))
         case "libraryVersion": return libraryVersion()
         case "throwError": return try throwError(code: with.code(0))
-        case "newTask": return Task()
-        case "progress": return try made(on, as: Task.self).progress()
-        case "cancel": return try made(on, as: Task.self).cancel()
+        case "newTask": return StorageTask()
+        case "progress": return try made(on, as: StorageTask.self).progress()
+        case "cancel": return try made(on, as: StorageTask.self).cancel()
         case "onProgress":
             let heard = Heard()
-            try made(on, as: Task.self).onProgress(listener: heard)
+            try made(on, as: StorageTask.self).onProgress(listener: heard)
             return heard
         case "onEvent":
             let heard = Heard()
@@ -273,7 +273,7 @@ final class Run: @unchecked Sendable {
         let heard = try made(step["on"]?.text, as: Heard.self), gives = step["gives"] ?? .null, begun = Date()
         while true {
             let all = heard.all
-            let complete = (all.last as? Progress).map { $0.done == $0.total } ?? false
+            let complete = (all.last as? TaskProgress).map { $0.done == $0.total } ?? false
             var told: [String: Any] = ["times": Double(all.count), "complete": complete]
             told["last"] = all.last
             do {
@@ -337,7 +337,7 @@ struct Arguments {
     func uint(_ n: Int) throws -> UInt32 { UInt32(try number(n)) }
     func text(_ n: Int) throws -> String { try some(text(of[n])) }
     func texts(_ n: Int) throws -> [String] { try some(of[n].list).map { try some(text($0)) } }
-    func task(_ n: Int) throws -> Task { try run.made(of[n]["$task"]?.text, as: Task.self) }
+    func task(_ n: Int) throws -> StorageTask { try run.made(of[n]["$task"]?.text, as: StorageTask.self) }
     func location(_ n: Int) -> BackupLocation {
         BackupLocation(file: text(of[n]["file"]), directory: text(of[n]["directory"]))
     }

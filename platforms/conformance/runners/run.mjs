@@ -13,7 +13,7 @@ class Unexpected extends Error {}
  *
  * @param name What the binding is called.
  * @param cases The content of `cases.json`.
- * @param binding The module with `NativeStorage`, `Task` and the functions beside them.
+ * @param binding The module with `NativeStorage`, `StorageTask` and the functions beside them.
  * @param files What the platform does to files, each function perhaps asynchronous, with paths as `temporary()` gives them:
  *   `temporary`, `read`, `write`, `cut`, `remove`, `makeDirectory`, `exists`, `list`. Null where there are none.
  * @param report Is given each line to print.
@@ -109,7 +109,7 @@ class Run {
       case "open":
         return this.#formOf(this.#binding.NativeStorage, call)(...args);
       case "newTask":
-        return new this.#binding.Task();
+        return new this.#binding.StorageTask();
       case "onProgress":
       case "onEvent": {
         const heard = [];

@@ -3,8 +3,8 @@
 use crate::case::{Call, Value};
 use crate::run::Form;
 use jazz_storage_core::api::{
-    self, BackupLocation, Durability, EventListener, NativeStorage, OpenOptions, Pending, Progress,
-    ProgressListener, StorageEvent, SyncStateUpdate, Task,
+    self, BackupLocation, Durability, EventListener, NativeStorage, OpenOptions, Pending, ProgressListener,
+    StorageEvent, StorageTask, SyncStateUpdate, TaskProgress,
 };
 use jazz_storage_core::{Error, ErrorCode};
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ impl Heard {
 }
 
 impl ProgressListener for Heard {
-    fn on_progress(&self, progress: Progress) {
+    fn on_progress(&self, progress: TaskProgress) {
         self.hear(progress.into());
     }
 }
@@ -61,7 +61,7 @@ pub(crate) struct Handles<'a> {
     directory: &'a Path,
     pub(crate) form: Form,
     storages: HashMap<&'static str, NativeStorage>,
-    tasks: HashMap<&'static str, Task>,
+    tasks: HashMap<&'static str, StorageTask>,
     listeners: HashMap<&'static str, Heard>,
 }
 
@@ -129,7 +129,7 @@ impl<'a> Handles<'a> {
             "libraryVersion" => done(api::library_version().into()),
             "throwError" => Begun::Done(api::throw_error(with.code(0)?).map(value)),
             "newTask" => {
-                self.tasks.insert(made, Task::new());
+                self.tasks.insert(made, StorageTask::new());
                 done(Value::Nothing)
             }
             "progress" => done(self.task(on)?.progress().into()),
@@ -242,7 +242,7 @@ impl<'a> Handles<'a> {
         self.storages.get(name).ok_or_else(|| format!("there is no handle {name}"))
     }
 
-    fn task(&self, name: &str) -> Result<&Task, String> {
+    fn task(&self, name: &str) -> Result<&StorageTask, String> {
         self.tasks.get(name).ok_or_else(|| format!("there is no task {name}"))
     }
 }
@@ -251,7 +251,7 @@ impl<'a> Handles<'a> {
 struct Arguments<'a> {
     of: &'a Call,
     directory: &'a Path,
-    tasks: &'a HashMap<&'static str, Task>,
+    tasks: &'a HashMap<&'static str, StorageTask>,
 }
 
 impl Arguments<'_> {
@@ -267,7 +267,7 @@ impl Arguments<'_> {
         if let Some(Value::Number(number)) = self.of.with.get(n) { Ok(*number) } else { self.wrong(n) }
     }
 
-    fn task(&self, n: usize) -> Result<&Task, String> {
+    fn task(&self, n: usize) -> Result<&StorageTask, String> {
         let Some(Value::Task(name)) = self.of.with.get(n) else { return self.wrong(n) };
         self.tasks.get(name).ok_or_else(|| format!("there is no task {name}"))
     }

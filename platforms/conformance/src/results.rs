@@ -4,7 +4,7 @@ use crate::case::Value;
 use crate::steps::record;
 use jazz_storage_core::api::{
     BackupResult, Bytes, Damage, Durability, EventKind, KnownState, LibraryVersion, LockRefusal, LockResult,
-    LostSession, Progress, RepairReport, SessionCounter, StorageEvent, StorageStats, VerifyReport,
+    LostSession, RepairReport, SessionCounter, StorageEvent, StorageStats, TaskProgress, VerifyReport,
 };
 
 impl From<()> for Value {
@@ -80,7 +80,7 @@ choices! {
 
 records! {
     LibraryVersion { package: package, abi: abi }
-    Progress { done: done, total: total }
+    TaskProgress { done: done, total: total }
     SessionCounter { session: session, count: count }
     KnownState { id: id, header: header, sessions: sessions }
     LockResult { acquired: acquired, reason: reason, last_processed_offset: lastProcessedOffset }

@@ -12,7 +12,9 @@ import { counter, message, text } from "./forms.mjs";
 const root = resolve(import.meta.dirname, "../../..");
 const native = join(root, "npm/jazz-native-storage/native");
 const addon = join(native, readdirSync(native).find((file) => file.endsWith(".node")) ?? "missing");
-const { libraryVersion, NativeStorage, restoreBackupAsync, Task } = createRequire(import.meta.url)(addon);
+const { libraryVersion, NativeStorage, restoreBackupAsync, StorageTask } = createRequire(import.meta.url)(
+  addon,
+);
 
 const scratch = mkdtempSync(join(tmpdir(), "jazz-native-storage-binding-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -43,7 +45,7 @@ test("a backup runs beside stores, tells how far it is, ends when told, and is r
   const storage = inMemory();
   for (let n = 0; n < 40; n++) storage.store(message(`co_z${n}`, { changes: "x".repeat(1_000_000) }));
   const file = join(scratch, "backup.jazzbak");
-  const task = new Task();
+  const task = new StorageTask();
   assert.deepEqual(task.progress(), { done: 0, total: 0 });
   const backup = storage.backupAsync({ file }, task);
   assert.equal(await storage.storeAsync(message("co_z40")), null);
@@ -54,17 +56,19 @@ test("a backup runs beside stores, tells how far it is, ends when told, and is r
   const ended = storage.task();
   ended.cancel();
   await assert.rejects(() => storage.backupAsync({ file: `${file}2` }, ended), { code: "CANCELLED" });
-  await assert.rejects(() => storage.backupAsync({ file }, new Task()), { code: "TARGET_EXISTS" });
+  await assert.rejects(() => storage.backupAsync({ file }, new StorageTask()), { code: "TARGET_EXISTS" });
   for (const location of [{}, { file, directory: file }, { file: "" }]) {
-    await assert.rejects(() => storage.backupAsync(location, new Task()), { code: "INVALID_OPTION" });
+    await assert.rejects(() => storage.backupAsync(location, new StorageTask()), { code: "INVALID_OPTION" });
   }
   const path = join(scratch, "restored");
-  assert.deepEqual(await restoreBackupAsync({ file }, path, new Task()), { files, bytes });
+  assert.deepEqual(await restoreBackupAsync({ file }, path, new StorageTask()), { files, bytes });
   const restored = NativeStorage.open({ path });
   assert(restored.coValueCount() >= 40);
   assert.deepEqual(restored.load(text("co_z7"), BUDGET), storage.load(text("co_z7"), BUDGET));
   restored.close();
-  await assert.rejects(() => restoreBackupAsync({ file }, path, new Task()), { code: "TARGET_EXISTS" });
+  await assert.rejects(() => restoreBackupAsync({ file }, path, new StorageTask()), {
+    code: "TARGET_EXISTS",
+  });
 });
 
 test("nothing is null, in both flavours", async () => {
@@ -182,10 +186,10 @@ test("an option of the wrong type is refused before anything is opened", async (
 
 test("listeners are called on the event loop, which they do not keep alive", async () => {
   const program = `
-    const { NativeStorage, Task } = require(${JSON.stringify(addon)});
+    const { NativeStorage, StorageTask } = require(${JSON.stringify(addon)});
     const storage = NativeStorage.open({ durability: "memory" });
     storage.onEvent(() => {});
-    const task = new Task();
+    const task = new StorageTask();
     const told = [];
     task.onProgress((progress) => told.push(progress));
     storage.store(Uint8Array.from(${JSON.stringify(Array.from(message("co_z1")))}));

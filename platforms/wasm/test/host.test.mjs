@@ -218,13 +218,13 @@ test("a store passes from any binding to any other, closed or not", () => {
 });
 
 test("damage is CORRUPT, verified and repaired", async () => {
-  const { NativeStorage, Task, repairAsync } = await wasm();
+  const { NativeStorage, StorageTask, repairAsync } = await wasm();
   const path = fresh();
   const storage = NativeStorage.open({ path });
   fill(storage, 100);
   storage.close();
   damage(path);
-  const { damage: found } = await storage.verifyAsync(new Task());
+  const { damage: found } = await storage.verifyAsync(new StorageTask());
   const [id] = found[0].coValues;
   assert.deepEqual([found.length, found[0].coValues.length], [1, 1]);
   for (let n = 0; n < 100; n++) {
@@ -232,30 +232,30 @@ test("damage is CORRUPT, verified and repaired", async () => {
     if (id === `co_z${n}`) assert.throws(load, { code: "CORRUPT", message: new RegExp(`${id}\\b`) });
     else assert(Buffer.from(load()).includes(`value of ${n}`));
   }
-  await assert.rejects(repairAsync(path, new Task()), { code: "LOCKED" });
+  await assert.rejects(repairAsync(path, new StorageTask()), { code: "LOCKED" });
   storage.close();
-  const { lostIds, coValues } = await repairAsync(path, new Task());
+  const { lostIds, coValues } = await repairAsync(path, new StorageTask());
   assert.deepEqual([lostIds, coValues], [[id], 99]);
-  assert.deepEqual((await storage.verifyAsync(new Task())).damage, []);
+  assert.deepEqual((await storage.verifyAsync(new StorageTask())).damage, []);
   storage.close();
 });
 
 test("backups to files and directories are made, restored and opened", async () => {
-  const { NativeStorage, Task, restoreBackupAsync } = await wasm();
+  const { NativeStorage, StorageTask, restoreBackupAsync } = await wasm();
   const storage = NativeStorage.open({ path: fresh() });
   fill(storage, 500);
   for (const kind of ["file", "directory"]) {
     const target = { [kind]: fresh() };
-    const { bytes } = await storage.backupAsync(target, new Task());
+    const { bytes } = await storage.backupAsync(target, new StorageTask());
     assert(bytes > 0);
-    await assert.rejects(storage.backupAsync(target, new Task()), { code: "TARGET_EXISTS" });
+    await assert.rejects(storage.backupAsync(target, new StorageTask()), { code: "TARGET_EXISTS" });
     const path = fresh();
-    assert.equal((await restoreBackupAsync(target, path, new Task())).bytes, bytes);
+    assert.equal((await restoreBackupAsync(target, path, new StorageTask())).bytes, bytes);
     const restored = NativeStorage.open({ path });
     holds(restored, 500);
     restored.close();
   }
-  const [gone, task] = [fresh(), new Task()];
+  const [gone, task] = [fresh(), new StorageTask()];
   task.cancel();
   await assert.rejects(storage.backupAsync({ directory: gone }, task), { code: "CANCELLED" });
   assert(!existsSync(gone), "nothing is left of it");
@@ -423,7 +423,7 @@ test("numbers that a host cannot mean are refused", async () => {
 });
 
 test("a long store checkpoints, merges and compacts on its own, and keeps everything", async () => {
-  const { NativeStorage, Task, repairAsync } = await wasm();
+  const { NativeStorage, StorageTask, repairAsync } = await wasm();
   const [path, values, rounds] = [fresh(), 5_000, 10];
   const options = { path, deltaBytes: 65_536, segmentBytes: 1 << 20 };
   const storage = NativeStorage.open(options);
@@ -466,11 +466,11 @@ test("a long store checkpoints, merges and compacts on its own, and keeps everyt
   assert(logBytes < before * 0.7, `${logBytes} of ${before} bytes are left`);
   assert.equal(layers, 1);
   complete(storage);
-  assert.deepEqual((await storage.verifyAsync(new Task())).damage, []);
+  assert.deepEqual((await storage.verifyAsync(new StorageTask())).damage, []);
   storage.close();
 
   damage(path);
-  const { damage: found, lost, lostIds } = await repairAsync(path, new Task());
+  const { damage: found, lost, lostIds } = await repairAsync(path, new StorageTask());
   assert(found.length > 0);
   const kept = new Map(lost.map((session) => [session.coValue, session.kept]));
   for (let value = 0; value < values; value += 2) {
@@ -478,6 +478,6 @@ test("a long store checkpoints, merges and compacts on its own, and keeps everyt
     if (lostIds.includes(id(value))) assert.equal(known, undefined);
     else assert.equal(counter(known), kept.get(id(value)) ?? rounds);
   }
-  assert.deepEqual((await storage.verifyAsync(new Task())).damage, []);
+  assert.deepEqual((await storage.verifyAsync(new StorageTask())).damage, []);
   storage.close();
 });

@@ -3,7 +3,7 @@
 use super::backup::{self, BackupLocation, BackupResult};
 use super::health::{VerifyReport, watched};
 use super::options::OpenOptions;
-use super::task::Task;
+use super::task::StorageTask;
 use crate::engine::delta::{BfTreeDelta, Delta};
 use crate::engine::observer::Observer;
 use crate::engine::{Durability, EngineStats};
@@ -36,8 +36,8 @@ pub(super) trait Backing: Send + Sync {
     fn release_lock(&self, key: &[u8], session: &SessionId, now: f64) -> Result<()>;
     fn flush(&self) -> Result<()>;
     fn compact(&self) -> Result<()>;
-    fn verify(&self, task: &Task) -> Result<VerifyReport>;
-    fn backup(&self, target: &BackupLocation, task: &Task) -> Result<BackupResult>;
+    fn verify(&self, task: &StorageTask) -> Result<VerifyReport>;
+    fn backup(&self, target: &BackupLocation, task: &StorageTask) -> Result<BackupResult>;
     fn stats(&self) -> Result<EngineStats>;
     fn close(&self) -> Result<()>;
     fn is_in_place(&self) -> bool;
@@ -124,10 +124,10 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     fn compact(&self) -> Result<()> {
         self.store.compact()
     }
-    fn verify(&self, task: &Task) -> Result<VerifyReport> {
+    fn verify(&self, task: &StorageTask) -> Result<VerifyReport> {
         self.store.verify(&mut watched(task)).map(VerifyReport::from)
     }
-    fn backup(&self, target: &BackupLocation, task: &Task) -> Result<BackupResult> {
+    fn backup(&self, target: &BackupLocation, task: &StorageTask) -> Result<BackupResult> {
         backup::backup(&self.store, target, task)
     }
     fn stats(&self) -> Result<EngineStats> {

@@ -2,7 +2,7 @@
 
 use super::options::{check_path, platform_defaults};
 use super::pending::{Pending, detached};
-use super::task::Task;
+use super::task::StorageTask;
 use crate::engine::backup::{Copied, Source, Target};
 use crate::engine::delta::Delta;
 use crate::error::{Error, Result};
@@ -95,7 +95,7 @@ fn making<T>(path: &str, make: impl FnOnce(NativeFileIO) -> Result<T>) -> Result
 pub(super) fn backup<F: FileIO, D: Delta>(
     store: &BfTreeStorage<F, D>,
     target: &BackupLocation,
-    task: &Task,
+    task: &StorageTask,
 ) -> Result<BackupResult> {
     let each = &mut |done, total| task.step(done, total);
     let copied = match target.place("target")? {
@@ -118,7 +118,7 @@ pub(super) fn backup<F: FileIO, D: Delta>(
 /// [`Error::Locked`], [`Error::InvalidOption`], [`Error::DiskFull`], [`Error::Io`] and others of the file system. The
 /// directory is then as it was.
 #[operation]
-pub fn restore_backup(from: BackupLocation, path: String, task: &Task) -> Result<BackupResult> {
+pub fn restore_backup(from: BackupLocation, path: String, task: &StorageTask) -> Result<BackupResult> {
     check_path("path", &path)?;
     let source = match from.place("from")? {
         Place::File(path) => {

@@ -2,7 +2,7 @@
 
 use super::options::{check_path, platform_defaults};
 use super::pending::{Pending, detached};
-use super::task::Task;
+use super::task::StorageTask;
 use crate::engine::check::{Damage as EngineDamage, Progress, Verified};
 use crate::engine::repair::Repaired;
 use crate::error::Result;
@@ -35,7 +35,7 @@ pub struct VerifyReport {
     pub records: f64,
     /// Rows of the index on disk.
     pub rows: f64,
-    /// CoValues that are as they should be.
+    /// CoValues that were looked at, damaged ones included.
     pub co_values: f64,
     /// Transactions that are where the index says.
     pub transactions: f64,
@@ -123,7 +123,7 @@ impl From<Repaired> for RepairReport {
 }
 
 /// The callback of an operation that a task watches.
-pub(super) fn watched(task: &Task) -> impl FnMut(Progress) -> bool + '_ {
+pub(super) fn watched(task: &StorageTask) -> impl FnMut(Progress) -> bool + '_ {
     |progress| task.step(progress.done, progress.total)
 }
 
@@ -135,7 +135,7 @@ pub(super) fn watched(task: &Task) -> impl FnMut(Progress) -> bool + '_ {
 /// [`crate::Error::Cancelled`], [`crate::Error::Corrupt`] if nothing is there that could be repaired,
 /// [`crate::Error::InvalidOption`], [`crate::Error::DiskFull`], [`crate::Error::Io`]. The store is then as it was.
 #[operation]
-pub fn repair(path: String, task: &Task) -> Result<RepairReport> {
+pub fn repair(path: String, task: &StorageTask) -> Result<RepairReport> {
     check_path("path", &path)?;
     let options = StoreOptions { engine: platform_defaults(), ..StoreOptions::default() };
     let report = BfTreeStorage::<NativeFileIO>::repair(NativeFileIO::new(path), options, &mut watched(task))?;

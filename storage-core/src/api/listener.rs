@@ -10,7 +10,7 @@ use jazz_storage_macros::{choice, record};
 /// How far a long operation has come, in bytes.
 #[record(returned)]
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
+pub struct TaskProgress {
     /// Done.
     pub done: f64,
     /// In all; 0 before it is known.
@@ -21,7 +21,7 @@ pub struct Progress {
 #[cfg_attr(feature = "uniffi", uniffi::export(callback_interface))]
 pub trait ProgressListener: Send + Sync {
     /// The operation has come further by a hundredth of the whole, or has reached its end.
-    fn on_progress(&self, progress: Progress);
+    fn on_progress(&self, progress: TaskProgress);
 }
 
 /// What happened to a store.

@@ -27,11 +27,11 @@ pub use bytes::Bytes;
 pub use health::{Damage, LostSession, RepairReport, VerifyReport, repair, repair_async};
 pub use known::{KnownState, SessionCounter, SyncStateUpdate};
 pub use library::{LibraryVersion, library_version, throw_error};
-pub use listener::{EventKind, EventListener, Progress, ProgressListener, StorageEvent};
+pub use listener::{EventKind, EventListener, ProgressListener, StorageEvent, TaskProgress};
 pub use options::{Durability, LockRefusal, LockResult, OpenOptions, StorageStats};
 pub use pending::Pending;
 pub use storage::NativeStorage;
-pub use task::Task;
+pub use task::StorageTask;
 
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ use super::known::{KnownState, SyncStateUpdate};
 use super::listener::EventListener;
 use super::options::{LockRefusal, LockResult, OpenOptions, StorageStats};
 use super::pending::{Pending, detached};
-use super::task::Task;
+use super::task::StorageTask;
 use crate::error::{Error, Result};
 use crate::format::wire;
 use crate::store::queued::{Lane, guarded};
@@ -280,7 +280,7 @@ impl NativeStorage {
     /// # Errors
     /// `CANCELLED`, and failures to read.
     #[lane(Upkeep, only)]
-    pub fn verify(&self, task: &Task) -> Result<VerifyReport> {
+    pub fn verify(&self, task: &StorageTask) -> Result<VerifyReport> {
         self.backing()?.verify(task)
     }
 
@@ -291,7 +291,7 @@ impl NativeStorage {
     /// `TARGET_EXISTS`, `CORRUPT` for damage in the store, `CANCELLED`, `INVALID_OPTION`, `DISK_FULL`, `IO` and others of
     /// the file system. Nothing is left of the copy then.
     #[lane(Upkeep, only)]
-    pub fn backup(&self, target: BackupLocation, task: &Task) -> Result<BackupResult> {
+    pub fn backup(&self, target: BackupLocation, task: &StorageTask) -> Result<BackupResult> {
         self.backing()?.backup(&target, task)
     }
 
@@ -303,9 +303,9 @@ impl NativeStorage {
         StorageStats::new(options, backing.durability(), backing.covalue_count()?, backing.stats()?)
     }
 
-    /// A task for one operation, as the constructor of `Task` makes it.
-    pub fn task(&self) -> Result<Task> {
-        Ok(Task::new())
+    /// A task for one operation, as the constructor of `StorageTask` makes it.
+    pub fn task(&self) -> Result<StorageTask> {
+        Ok(StorageTask::new())
     }
 
     /// Tells a listener what happens to the store, as long as this handle lives, and first what is so already.

@@ -243,33 +243,34 @@ fn backups_by_path_are_made_restored_and_cancelled() {
     let loaded = storage.load(b"co_zA", 1e9).unwrap();
     let places = [BackupLocation::file(at("backups/a.jazzbak")), BackupLocation::directory(at("backups/a"))];
     for (n, place) in places.iter().enumerate() {
-        let task = Task::default();
+        let task = StorageTask::default();
         task.cancel();
         assert_eq!(storage.backup(place.clone(), &task).unwrap_err().code(), ErrorCode::Cancelled);
         assert_eq!(std::fs::read_dir(at("backups")).unwrap().count(), n, "nothing is left of it");
-        let task = Task::default();
+        let task = StorageTask::default();
         let made = storage.backup(place.clone(), &task).unwrap();
-        assert_eq!(task.progress(), Progress { done: made.bytes, total: made.bytes });
+        assert_eq!(task.progress(), TaskProgress { done: made.bytes, total: made.bytes });
         assert_eq!(storage.backup(place.clone(), &task).unwrap_err().code(), ErrorCode::TargetExists);
 
         let to = at(&format!("restored-{n}"));
-        let task = Task::default();
+        let task = StorageTask::default();
         task.cancel();
         assert_eq!(
             restore_backup(place.clone(), to.clone(), &task).unwrap_err().code(),
             ErrorCode::Cancelled
         );
         assert!(!std::path::Path::new(&to).exists(), "the directory was not there before");
-        restore_backup(place.clone(), to.clone(), &Task::default()).unwrap();
-        let over = restore_backup(place.clone(), to.clone(), &Task::default());
+        restore_backup(place.clone(), to.clone(), &StorageTask::default()).unwrap();
+        let over = restore_backup(place.clone(), to.clone(), &StorageTask::default());
         assert_eq!(over.unwrap_err().code(), ErrorCode::TargetExists);
         let restored = NativeStorage::open(options(std::path::Path::new(&to))).unwrap();
         assert_eq!(restored.load(b"co_zA", 1e9).unwrap(), loaded);
         restored.store(&message("co_zA", "s", 1, &["[2]"])).unwrap();
     }
     // The store that was copied, which is open, and things that are no backups.
-    let code =
-        |place: BackupLocation| restore_backup(place, at("other"), &Task::default()).unwrap_err().code();
+    let code = |place: BackupLocation| {
+        restore_backup(place, at("other"), &StorageTask::default()).unwrap_err().code()
+    };
     assert_eq!(code(BackupLocation::directory(at("store"))), ErrorCode::Locked);
     assert_eq!(code(BackupLocation::directory(at("backups"))), ErrorCode::NotABackup);
     assert_eq!(code(BackupLocation::file(at("store/MANIFEST-1"))), ErrorCode::NotABackup);
@@ -283,7 +284,10 @@ fn backups_by_path_are_made_restored_and_cancelled() {
         both,
     ] {
         assert_eq!(code(place.clone()), ErrorCode::InvalidOption);
-        assert_eq!(storage.backup(place, &Task::default()).unwrap_err().code(), ErrorCode::InvalidOption);
+        assert_eq!(
+            storage.backup(place, &StorageTask::default()).unwrap_err().code(),
+            ErrorCode::InvalidOption
+        );
     }
     assert!(!std::path::Path::new(&at("other")).exists());
 }
@@ -374,8 +378,8 @@ fn a_store_is_verified_and_a_damaged_one_repaired() {
         storage.store(&message("co_zA", "s_session_z1", n, &[&format!("[\"needle {n}\"]")])).unwrap();
     }
     storage.store(&message("co_zB", "s_session_z1", 0, &["[1]"])).unwrap();
-    assert_eq!(storage.verify(&Task::default()).unwrap().damage, []);
-    assert_eq!(repair(path.clone(), &Task::default()).unwrap_err().code(), ErrorCode::Locked);
+    assert_eq!(storage.verify(&StorageTask::default()).unwrap().damage, []);
+    assert_eq!(repair(path.clone(), &StorageTask::default()).unwrap_err().code(), ErrorCode::Locked);
     storage.close().unwrap();
     let pack = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
     let pack = pack.into_iter().find(|path| path.extension().is_some_and(|e| e == "dat")).unwrap();
@@ -383,7 +387,7 @@ fn a_store_is_verified_and_a_damaged_one_repaired() {
     let at = bytes.windows(9).position(|window| window == b"needle 15").unwrap();
     bytes[at] ^= 1;
     std::fs::write(&pack, bytes).unwrap();
-    let report = NativeStorage::open(options(dir.path())).unwrap().verify(&Task::default()).unwrap();
+    let report = NativeStorage::open(options(dir.path())).unwrap().verify(&StorageTask::default()).unwrap();
     let [damage] = &report.damage[..] else { panic!("{report:?}") };
     assert_eq!(damage.co_values, ["co_zA"]);
     assert!(pack.ends_with(&damage.file));
@@ -393,10 +397,10 @@ fn a_store_is_verified_and_a_damaged_one_repaired() {
     assert!(refused.to_string().contains("co_zA") && refused.to_string().contains(&damage.file), "{refused}");
     drop(storage);
 
-    let task = Task::default();
+    let task = StorageTask::default();
     task.cancel();
     assert_eq!(repair(path.clone(), &task).unwrap_err().code(), ErrorCode::Cancelled);
-    let report = repair(path.clone(), &Task::default()).unwrap();
+    let report = repair(path.clone(), &StorageTask::default()).unwrap();
     assert_eq!(report.damage.len(), 1);
     let [lost] = &report.lost[..] else { panic!("{report:?}") };
     assert_eq!(lost.co_value.as_deref(), Some("co_zA"));
@@ -404,7 +408,7 @@ fn a_store_is_verified_and_a_damaged_one_repaired() {
     assert!(dir.path().join(report.set_aside.unwrap()).exists());
     let storage = NativeStorage::open(options(dir.path())).unwrap();
     assert!(storage.load(b"co_zB", 1e9).unwrap().is_some());
-    assert_eq!(storage.verify(&Task::default()).unwrap().damage, []);
+    assert_eq!(storage.verify(&StorageTask::default()).unwrap().damage, []);
     // What is missing is stored again, from where the store says that it stands.
     let known = storage.known_state(b"co_zA").unwrap();
     let stands =
@@ -412,7 +416,7 @@ fn a_store_is_verified_and_a_damaged_one_repaired() {
     assert_eq!(stands, lost.kept);
     assert_eq!(storage.store(&message("co_zA", "s_session_z1", stands, &["[2]"])).unwrap(), None);
     assert_eq!(
-        repair(dir.path().join("nothing").display().to_string(), &Task::default()).unwrap_err().code(),
+        repair(dir.path().join("nothing").display().to_string(), &StorageTask::default()).unwrap_err().code(),
         ErrorCode::Io
     );
 }

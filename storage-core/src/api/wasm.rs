@@ -7,7 +7,7 @@
 //! - A listener is called in a microtask, when no call into the module is under way.
 
 use super::bytes::Bytes;
-use super::listener::{EventListener, Progress, ProgressListener, StorageEvent};
+use super::listener::{EventListener, ProgressListener, StorageEvent, TaskProgress};
 use crate::error::Error;
 use js_sys::{Function, Reflect};
 use wasm_bindgen::convert::{FromWasmAbi, IntoWasmAbi, OptionIntoWasmAbi};
@@ -52,7 +52,7 @@ impl From<Error> for JsValue {
 #[wasm_bindgen]
 extern "C" {
     /// A function that listens to how far an operation has come.
-    #[wasm_bindgen(typescript_type = "(progress: Progress) => void")]
+    #[wasm_bindgen(typescript_type = "(progress: TaskProgress) => void")]
     pub type ProgressFunction;
 
     /// A function that listens to what happens to a store.
@@ -85,7 +85,7 @@ impl Listener {
 }
 
 impl ProgressListener for Listener {
-    fn on_progress(&self, progress: Progress) {
+    fn on_progress(&self, progress: TaskProgress) {
         self.call(progress.into());
     }
 }

@@ -1,6 +1,6 @@
 //! JavaScript functions as listeners. They are called on the event loop, and do not keep it alive.
 
-use crate::api::listener::{EventListener, Progress, ProgressListener, StorageEvent};
+use crate::api::listener::{EventListener, ProgressListener, StorageEvent, TaskProgress};
 use napi::bindgen_prelude::{
     FromNapiValue, Function, Result, ToNapiValue, TypeName, Unknown, ValueType, sys,
 };
@@ -28,8 +28,8 @@ impl<T: ToNapiValue + Send + 'static> Listener<T> {
     }
 }
 
-impl ProgressListener for Listener<Progress> {
-    fn on_progress(&self, progress: Progress) {
+impl ProgressListener for Listener<TaskProgress> {
+    fn on_progress(&self, progress: TaskProgress) {
         self.call(progress);
     }
 }
@@ -63,5 +63,5 @@ macro_rules! from_function {
     };
 }
 
-from_function!(Box<dyn ProgressListener>, Progress);
+from_function!(Box<dyn ProgressListener>, TaskProgress);
 from_function!(Box<dyn EventListener>, StorageEvent);
