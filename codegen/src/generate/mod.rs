@@ -7,6 +7,7 @@
 mod definitions;
 mod face;
 mod files;
+mod react_native;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::node;
 use crate::process::{Outcome, cargo, root};
 use crate::suites::or_skipped;
-use crate::tools::{uniffi, wasm};
+use crate::tools::{ubrn, uniffi, wasm};
 use files::{Files, HEAD};
 
 const TYPESCRIPT: &str = "npm/jazz-native-storage/src/generated";
@@ -53,6 +54,9 @@ fn check(files: &Files) -> Outcome<()> {
 }
 
 fn generate() -> Outcome<Files> {
+    // All tools first, so that none is missed when others have worked for minutes.
+    wasm::ensure()?;
+    ubrn::ensure()?;
     let mut files = Files::default();
     let staging = root().join("target/xtask/generated");
     if staging.exists() {
@@ -68,7 +72,9 @@ fn generate() -> Outcome<Files> {
     let declarations = root().join(node::PACKAGE).join("native/binding.d.ts");
     let declarations = fs::read_to_string(&declarations)
         .map_err(|error| format!("napi has not written {}: {error}", declarations.display()))?;
-    files.add(Path::new(TYPESCRIPT).join("native.ts"), face::parse(&declarations)?.typescript(HEAD));
+    let face = face::parse(&declarations)?;
+    files.add(Path::new(TYPESCRIPT).join("native.ts"), face.typescript(HEAD));
+    files.add(Path::new(TYPESCRIPT).join("react-native.ts"), react_native::typescript(&face, HEAD)?);
 
     let built = build_wasm()?;
     let declarations = built.join("jazz_native_storage_wasm.d.ts");
@@ -90,6 +96,11 @@ fn generate() -> Outcome<Files> {
     ] {
         files.add_file(Path::new(SWIFT).join(to), &swift.join(from))?;
     }
+    let typescript = staging.join("react-native");
+    ubrn::generate(&library, &typescript, &staging.join("cpp"))?;
+    for name in ["jazz_storage.ts", "jazz_storage-ffi.ts"] {
+        files.add_file(Path::new(TYPESCRIPT).join("react-native").join(name), &typescript.join(name))?;
+    }
     Ok(files)
 }
 
@@ -105,6 +116,7 @@ fn wasm_face(declarations: &str) -> Outcome<&str> {
 /// Fails if what is committed is not what the generators make of the API.
 pub(crate) fn suite() -> Outcome<()> {
     or_skipped(wasm::ensure())?;
+    or_skipped(ubrn::ensure())?;
     check(&generate()?)
 }
 

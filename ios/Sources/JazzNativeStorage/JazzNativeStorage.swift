@@ -561,7 +561,7 @@ public protocol NativeStorageProtocol: AnyObject, Sendable {
      *
      * Does not block the caller.
      */
-    func backupAsync(target: BackupLocation, task: Task) async throws  -> BackupResult
+    func backupAsync(target: BackupLocation, task: StorageTask) async throws  -> BackupResult
 
     /**
      * Makes everything durable and lets go of the store: when the last handle on the path in this process does, other
@@ -795,9 +795,9 @@ public protocol NativeStorageProtocol: AnyObject, Sendable {
     func storeBatchAsync(batch: Data) async throws  -> Bytes
 
     /**
-     * A task for one operation, as the constructor of `Task` makes it.
+     * A task for one operation, as the constructor of `StorageTask` makes it.
      */
-    func task() throws  -> Task
+    func task() throws  -> StorageTask
 
     /**
      * Changes the set of (CoValue, peer) pairs that are not synced (section 3.5), all updates together.
@@ -858,7 +858,7 @@ public protocol NativeStorageProtocol: AnyObject, Sendable {
      *
      * Does not block the caller.
      */
-    func verifyAsync(task: Task) async throws  -> VerifyReport
+    func verifyAsync(task: StorageTask) async throws  -> VerifyReport
 
 }
 /**
@@ -966,13 +966,13 @@ public static func openAsync(options: OpenOptions)async throws  -> NativeStorage
      *
      * Does not block the caller.
      */
-open func backupAsync(target: BackupLocation, task: Task)async throws  -> BackupResult  {
+open func backupAsync(target: BackupLocation, task: StorageTask)async throws  -> BackupResult  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_jazz_storage_core_fn_method_nativestorage_backup_async(
                     self.uniffiCloneHandle(),
-                    FfiConverterTypeBackupLocation_lower(target),FfiConverterTypeTask_lower(task)
+                    FfiConverterTypeBackupLocation_lower(target),FfiConverterTypeStorageTask_lower(task)
                 )
             },
             pollFunc: ffi_jazz_storage_core_rust_future_poll_rust_buffer,
@@ -1610,10 +1610,10 @@ open func storeBatchAsync(batch: Data)async throws  -> Bytes  {
 }
 
     /**
-     * A task for one operation, as the constructor of `Task` makes it.
+     * A task for one operation, as the constructor of `StorageTask` makes it.
      */
-open func task()throws  -> Task  {
-    return try  FfiConverterTypeTask_lift(try rustCallWithError(FfiConverterTypeStorageError_lift) {
+open func task()throws  -> StorageTask  {
+    return try  FfiConverterTypeStorageTask_lift(try rustCallWithError(FfiConverterTypeStorageError_lift) {
     uniffi_jazz_storage_core_fn_method_nativestorage_task(
             self.uniffiCloneHandle(),$0
     )
@@ -1768,13 +1768,13 @@ open func updateSyncStatesAsync(updates: [SyncStateUpdate])async throws   {
      *
      * Does not block the caller.
      */
-open func verifyAsync(task: Task)async throws  -> VerifyReport  {
+open func verifyAsync(task: StorageTask)async throws  -> VerifyReport  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_jazz_storage_core_fn_method_nativestorage_verify_async(
                     self.uniffiCloneHandle(),
-                    FfiConverterTypeTask_lower(task)
+                    FfiConverterTypeStorageTask_lower(task)
                 )
             },
             pollFunc: ffi_jazz_storage_core_rust_future_poll_rust_buffer,
@@ -1838,7 +1838,7 @@ public func FfiConverterTypeNativeStorage_lower(_ value: NativeStorage) -> UInt6
 /**
  * A long operation, to be given to it when it begins: how far it has come, and a way to end it.
  */
-public protocol TaskProtocol: AnyObject, Sendable {
+public protocol StorageTaskProtocol: AnyObject, Sendable {
 
     /**
      * Ends the operation soon: it fails with `CANCELLED`, unless it is complete by then.
@@ -1854,13 +1854,13 @@ public protocol TaskProtocol: AnyObject, Sendable {
     /**
      * How far the operation has come.
      */
-    func progress()  -> Progress
+    func progress()  -> TaskProgress
 
 }
 /**
  * A long operation, to be given to it when it begins: how far it has come, and a way to end it.
  */
-open class Task: TaskProtocol, @unchecked Sendable {
+open class StorageTask: StorageTaskProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
 
     /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
@@ -1897,7 +1897,7 @@ open class Task: TaskProtocol, @unchecked Sendable {
     @_documentation(visibility: private)
 #endif
     public func uniffiCloneHandle() -> UInt64 {
-        return try! rustCall { uniffi_jazz_storage_core_fn_clone_task(self.handle, $0) }
+        return try! rustCall { uniffi_jazz_storage_core_fn_clone_storagetask(self.handle, $0) }
     }
     /**
      * A task for one operation.
@@ -1905,7 +1905,7 @@ open class Task: TaskProtocol, @unchecked Sendable {
 public convenience init() {
     let handle =
         try! rustCall() {
-    uniffi_jazz_storage_core_fn_constructor_task_new($0
+    uniffi_jazz_storage_core_fn_constructor_storagetask_new($0
     )
 }
     self.init(unsafeFromHandle: handle)
@@ -1917,7 +1917,7 @@ public convenience init() {
             return
         }
 
-        try! rustCall { uniffi_jazz_storage_core_fn_free_task(handle, $0) }
+        try! rustCall { uniffi_jazz_storage_core_fn_free_storagetask(handle, $0) }
     }
 
 
@@ -1927,7 +1927,7 @@ public convenience init() {
      * Ends the operation soon: it fails with `CANCELLED`, unless it is complete by then.
      */
 open func cancel()  {try! rustCall() {
-    uniffi_jazz_storage_core_fn_method_task_cancel(
+    uniffi_jazz_storage_core_fn_method_storagetask_cancel(
             self.uniffiCloneHandle(),$0
     )
 }
@@ -1938,7 +1938,7 @@ open func cancel()  {try! rustCall() {
      * of one given before.
      */
 open func onProgress(listener: ProgressListener)  {try! rustCall() {
-    uniffi_jazz_storage_core_fn_method_task_on_progress(
+    uniffi_jazz_storage_core_fn_method_storagetask_on_progress(
             self.uniffiCloneHandle(),
         FfiConverterCallbackInterfaceProgressListener_lower(listener),$0
     )
@@ -1948,9 +1948,9 @@ open func onProgress(listener: ProgressListener)  {try! rustCall() {
     /**
      * How far the operation has come.
      */
-open func progress() -> Progress  {
-    return try!  FfiConverterTypeProgress_lift(try! rustCall() {
-    uniffi_jazz_storage_core_fn_method_task_progress(
+open func progress() -> TaskProgress  {
+    return try!  FfiConverterTypeTaskProgress_lift(try! rustCall() {
+    uniffi_jazz_storage_core_fn_method_storagetask_progress(
             self.uniffiCloneHandle(),$0
     )
 })
@@ -1964,24 +1964,24 @@ open func progress() -> Progress  {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public struct FfiConverterTypeTask: FfiConverter {
+public struct FfiConverterTypeStorageTask: FfiConverter {
     typealias FfiType = UInt64
-    typealias SwiftType = Task
+    typealias SwiftType = StorageTask
 
-    public static func lift(_ handle: UInt64) throws -> Task {
-        return Task(unsafeFromHandle: handle)
+    public static func lift(_ handle: UInt64) throws -> StorageTask {
+        return StorageTask(unsafeFromHandle: handle)
     }
 
-    public static func lower(_ value: Task) -> UInt64 {
+    public static func lower(_ value: StorageTask) -> UInt64 {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Task {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StorageTask {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
 
-    public static func write(_ value: Task, into buf: inout [UInt8]) {
+    public static func write(_ value: StorageTask, into buf: inout [UInt8]) {
         writeInt(&buf, lower(value))
     }
 }
@@ -1990,15 +1990,15 @@ public struct FfiConverterTypeTask: FfiConverter {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeTask_lift(_ handle: UInt64) throws -> Task {
-    return try FfiConverterTypeTask.lift(handle)
+public func FfiConverterTypeStorageTask_lift(_ handle: UInt64) throws -> StorageTask {
+    return try FfiConverterTypeStorageTask.lift(handle)
 }
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeTask_lower(_ value: Task) -> UInt64 {
-    return FfiConverterTypeTask.lower(value)
+public func FfiConverterTypeStorageTask_lower(_ value: StorageTask) -> UInt64 {
+    return FfiConverterTypeStorageTask.lower(value)
 }
 
 
@@ -2665,75 +2665,6 @@ public func FfiConverterTypeOpenOptions_lower(_ value: OpenOptions) -> RustBuffe
 
 
 /**
- * How far a long operation has come, in bytes.
- */
-public struct Progress: Equatable, Hashable {
-    /**
-     * Done.
-     */
-    public var done: Double
-    /**
-     * In all; 0 before it is known.
-     */
-    public var total: Double
-
-    // Default memberwise initializers are never public by default, so we
-    // declare one manually.
-    public init(
-        /**
-         * Done.
-         */done: Double,
-        /**
-         * In all; 0 before it is known.
-         */total: Double) {
-        self.done = done
-        self.total = total
-    }
-
-
-
-
-}
-
-#if compiler(>=6)
-extension Progress: Sendable {}
-#endif
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeProgress: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Progress {
-        return
-            try Progress(
-                done: FfiConverterDouble.read(from: &buf),
-                total: FfiConverterDouble.read(from: &buf)
-        )
-    }
-
-    public static func write(_ value: Progress, into buf: inout [UInt8]) {
-        FfiConverterDouble.write(value.done, into: &buf)
-        FfiConverterDouble.write(value.total, into: &buf)
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeProgress_lift(_ buf: RustBuffer) throws -> Progress {
-    return try FfiConverterTypeProgress.lift(buf)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeProgress_lower(_ value: Progress) -> RustBuffer {
-    return FfiConverterTypeProgress.lower(value)
-}
-
-
-/**
  * What a repair found and did.
  */
 public struct RepairReport: Equatable, Hashable {
@@ -3359,6 +3290,75 @@ public func FfiConverterTypeSyncStateUpdate_lower(_ value: SyncStateUpdate) -> R
 
 
 /**
+ * How far a long operation has come, in bytes.
+ */
+public struct TaskProgress: Equatable, Hashable {
+    /**
+     * Done.
+     */
+    public var done: Double
+    /**
+     * In all; 0 before it is known.
+     */
+    public var total: Double
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Done.
+         */done: Double,
+        /**
+         * In all; 0 before it is known.
+         */total: Double) {
+        self.done = done
+        self.total = total
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TaskProgress: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTaskProgress: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TaskProgress {
+        return
+            try TaskProgress(
+                done: FfiConverterDouble.read(from: &buf),
+                total: FfiConverterDouble.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TaskProgress, into buf: inout [UInt8]) {
+        FfiConverterDouble.write(value.done, into: &buf)
+        FfiConverterDouble.write(value.total, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTaskProgress_lift(_ buf: RustBuffer) throws -> TaskProgress {
+    return try FfiConverterTypeTaskProgress.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTaskProgress_lower(_ value: TaskProgress) -> RustBuffer {
+    return FfiConverterTypeTaskProgress.lower(value)
+}
+
+
+/**
  * What a verification found.
  */
 public struct VerifyReport: Equatable, Hashable {
@@ -3375,7 +3375,7 @@ public struct VerifyReport: Equatable, Hashable {
      */
     public var rows: Double
     /**
-     * CoValues that are as they should be.
+     * CoValues that were looked at, damaged ones included.
      */
     public var coValues: Double
     /**
@@ -3400,7 +3400,7 @@ public struct VerifyReport: Equatable, Hashable {
          * Rows of the index on disk.
          */rows: Double,
         /**
-         * CoValues that are as they should be.
+         * CoValues that were looked at, damaged ones included.
          */coValues: Double,
         /**
          * Transactions that are where the index says.
@@ -4394,7 +4394,7 @@ public protocol ProgressListener: AnyObject, Sendable {
     /**
      * The operation has come further by a hundredth of the whole, or has reached its end.
      */
-    func onProgress(progress: Progress)
+    func onProgress(progress: TaskProgress)
 
 }
 
@@ -4433,7 +4433,7 @@ fileprivate struct UniffiCallbackInterfaceProgressListener {
                     throw UniffiInternalError.unexpectedStaleHandle
                 }
                 return uniffiObj.onProgress(
-                     progress: try FfiConverterTypeProgress_lift(progress)
+                     progress: try FfiConverterTypeTaskProgress_lift(progress)
                 )
             }
 
@@ -4919,11 +4919,11 @@ fileprivate func uniffiFutureContinuationCallback(handle: UInt64, pollResult: In
  *
  * Does not block the caller.
  */
-public func restoreBackupAsync(from: BackupLocation, path: String, task: Task)async throws  -> BackupResult  {
+public func restoreBackupAsync(from: BackupLocation, path: String, task: StorageTask)async throws  -> BackupResult  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
-                uniffi_jazz_storage_core_fn_func_restore_backup_async(FfiConverterTypeBackupLocation_lower(from),FfiConverterString.lower(path),FfiConverterTypeTask_lower(task)
+                uniffi_jazz_storage_core_fn_func_restore_backup_async(FfiConverterTypeBackupLocation_lower(from),FfiConverterString.lower(path),FfiConverterTypeStorageTask_lower(task)
                 )
             },
             pollFunc: ffi_jazz_storage_core_rust_future_poll_rust_buffer,
@@ -4944,11 +4944,11 @@ public func restoreBackupAsync(from: BackupLocation, path: String, task: Task)as
  *
  * Does not block the caller.
  */
-public func repairAsync(path: String, task: Task)async throws  -> RepairReport  {
+public func repairAsync(path: String, task: StorageTask)async throws  -> RepairReport  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
-                uniffi_jazz_storage_core_fn_func_repair_async(FfiConverterString.lower(path),FfiConverterTypeTask_lower(task)
+                uniffi_jazz_storage_core_fn_func_repair_async(FfiConverterString.lower(path),FfiConverterTypeStorageTask_lower(task)
                 )
             },
             pollFunc: ffi_jazz_storage_core_rust_future_poll_rust_buffer,
@@ -4996,10 +4996,10 @@ private let initializationResult: InitializationResult = {
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_func_restore_backup_async() != 14447) {
+    if (uniffi_jazz_storage_core_checksum_func_restore_backup_async() != 65259) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_func_repair_async() != 50166) {
+    if (uniffi_jazz_storage_core_checksum_func_repair_async() != 58840) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_func_library_version() != 55031) {
@@ -5008,7 +5008,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_jazz_storage_core_checksum_func_throw_error() != 59255) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_nativestorage_backup_async() != 53787) {
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_backup_async() != 56699) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_close() != 64398) {
@@ -5119,7 +5119,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async() != 59201) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_nativestorage_task() != 4051) {
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_task() != 6314) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_track_sync_state() != 18073) {
@@ -5146,16 +5146,16 @@ private let initializationResult: InitializationResult = {
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_update_sync_states_async() != 40514) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_nativestorage_verify_async() != 64732) {
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_verify_async() != 26741) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_task_cancel() != 34341) {
+    if (uniffi_jazz_storage_core_checksum_method_storagetask_cancel() != 32439) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_task_on_progress() != 28664) {
+    if (uniffi_jazz_storage_core_checksum_method_storagetask_on_progress() != 12460) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_task_progress() != 50904) {
+    if (uniffi_jazz_storage_core_checksum_method_storagetask_progress() != 3201) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_constructor_nativestorage_open() != 62158) {
@@ -5164,13 +5164,13 @@ private let initializationResult: InitializationResult = {
     if (uniffi_jazz_storage_core_checksum_constructor_nativestorage_open_async() != 27752) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_constructor_task_new() != 56388) {
+    if (uniffi_jazz_storage_core_checksum_constructor_storagetask_new() != 20384) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_eventlistener_on_event() != 39665) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_progresslistener_on_progress() != 20535) {
+    if (uniffi_jazz_storage_core_checksum_method_progresslistener_on_progress() != 14596) {
         return InitializationResult.apiChecksumMismatch
     }
 

@@ -66,8 +66,8 @@ export interface NativeStorage {
   flush(): void
   /** Counters and sizes at this moment. */
   stats(): StorageStats
-  /** A task for one operation, as the constructor of `Task` makes it. */
-  task(): Task
+  /** A task for one operation, as the constructor of `StorageTask` makes it. */
+  task(): StorageTask
   /** Tells a listener what happens to the store, as long as this handle lives, and first what is so already. */
   onEvent(listener: (event: StorageEvent) => void): void
   /**
@@ -212,7 +212,7 @@ export interface NativeStorage {
    *
    * Does not block the caller.
    */
-  verifyAsync(task: Task): Promise<VerifyReport>
+  verifyAsync(task: StorageTask): Promise<VerifyReport>
   /**
    * Copies the store as it is now to a file that does not exist, or to a directory that is empty or absent. Everything
    * stored before is in the copy; loads and stores go on meanwhile.
@@ -223,7 +223,7 @@ export interface NativeStorage {
    *
    * Does not block the caller.
    */
-  backupAsync(target: BackupLocation, task: Task): Promise<BackupResult>
+  backupAsync(target: BackupLocation, task: StorageTask): Promise<BackupResult>
   /**
    * Counters and sizes at this moment.
    *
@@ -262,28 +262,28 @@ export interface NativeStorageClass {
 }
 
 /** A long operation, to be given to it when it begins: how far it has come, and a way to end it. */
-export interface Task {
+export interface StorageTask {
   /** How far the operation has come. */
-  progress(): Progress
+  progress(): TaskProgress
   /** Ends the operation soon: it fails with `CANCELLED`, unless it is complete by then. */
   cancel(): void
   /**
    * Tells a listener how far the operation has come, at each hundredth of the whole and at its end. It takes the place
    * of one given before.
    */
-  onProgress(listener: (progress: Progress) => void): void
+  onProgress(listener: (progress: TaskProgress) => void): void
 }
 
-/** Class `Task` itself. */
-export interface TaskClass {
+/** Class `StorageTask` itself. */
+export interface StorageTaskClass {
   /** A task for one operation. */
-  new (): Task
+  new (): StorageTask
 }
 
 /** A binding: the module that a generator makes of the API. */
 export interface NativeBinding {
   readonly NativeStorage: NativeStorageClass
-  readonly Task: TaskClass
+  readonly StorageTask: StorageTaskClass
   /** The versions of this library. A package that loads it compares them with its own. */
   libraryVersion(): LibraryVersion
   /**
@@ -297,7 +297,7 @@ export interface NativeBinding {
    *
    * Does not block the caller.
    */
-  repairAsync(path: string, task: Task): Promise<RepairReport>
+  repairAsync(path: string, task: StorageTask): Promise<RepairReport>
   /**
    * Makes a store of a backup, in a directory that is empty or absent, checks all of it, and opens and closes it once.
    *
@@ -308,7 +308,7 @@ export interface NativeBinding {
    *
    * Does not block the caller.
    */
-  restoreBackupAsync(from: BackupLocation, path: string, task: Task): Promise<BackupResult>
+  restoreBackupAsync(from: BackupLocation, path: string, task: StorageTask): Promise<BackupResult>
   /**
    * Fails with a sample of the error of a code, so that it can be seen what an app would meet, also with errors that are hard
    * to come by.
@@ -427,14 +427,6 @@ export interface OpenOptions {
   bufferBytes?: number
 }
 
-/** How far a long operation has come, in bytes. */
-export interface Progress {
-  /** Done. */
-  done: number
-  /** In all; 0 before it is known. */
-  total: number
-}
-
 /** What a repair found and did. */
 export interface RepairReport {
   /** What was damaged; nothing if the store was intact. */
@@ -531,6 +523,14 @@ export interface SyncStateUpdate {
   synced: boolean
 }
 
+/** How far a long operation has come, in bytes. */
+export interface TaskProgress {
+  /** Done. */
+  done: number
+  /** In all; 0 before it is known. */
+  total: number
+}
+
 /** What a verification found. */
 export interface VerifyReport {
   /** Bytes of files that were read. */
@@ -539,7 +539,7 @@ export interface VerifyReport {
   records: number
   /** Rows of the index on disk. */
   rows: number
-  /** CoValues that are as they should be. */
+  /** CoValues that were looked at, damaged ones included. */
   coValues: number
   /** Transactions that are where the index says. */
   transactions: number

@@ -150,7 +150,7 @@ export interface Damage {
 /**
  * How far a long operation has come, in bytes.
  */
-export interface Progress {
+export interface TaskProgress {
     /**
      * Done.
      */
@@ -316,7 +316,7 @@ export interface VerifyReport {
      */
     rows: number;
     /**
-     * CoValues that are as they should be.
+     * CoValues that were looked at, damaged ones included.
      */
     coValues: number;
     /**
@@ -421,7 +421,7 @@ export class NativeStorage {
      *
      * Does not block the caller.
      */
-    backupAsync(target: BackupLocation, task: Task): Promise<BackupResult>;
+    backupAsync(target: BackupLocation, task: StorageTask): Promise<BackupResult>;
     /**
      * Makes everything durable and lets go of the store: when the last handle on the path in this process does, other
      * processes can open it. A later call opens it again. A store in memory stays as it is.
@@ -636,9 +636,9 @@ export class NativeStorage {
      */
     store(message: Uint8Array | number[]): Uint8Array | undefined;
     /**
-     * A task for one operation, as the constructor of `Task` makes it.
+     * A task for one operation, as the constructor of `StorageTask` makes it.
      */
-    task(): Task;
+    task(): StorageTask;
     /**
      * Changes the set of (CoValue, peer) pairs that are not synced (section 3.5), all updates together.
      *
@@ -690,13 +690,13 @@ export class NativeStorage {
      *
      * Does not block the caller.
      */
-    verifyAsync(task: Task): Promise<VerifyReport>;
+    verifyAsync(task: StorageTask): Promise<VerifyReport>;
 }
 
 /**
  * A long operation, to be given to it when it begins: how far it has come, and a way to end it.
  */
-export class Task {
+export class StorageTask {
     free(): void;
     [Symbol.dispose](): void;
     /**
@@ -711,11 +711,11 @@ export class Task {
      * Tells a listener how far the operation has come, at each hundredth of the whole and at its end. It takes the place
      * of one given before.
      */
-    onProgress(listener: (progress: Progress) => void): void;
+    onProgress(listener: (progress: TaskProgress) => void): void;
     /**
      * How far the operation has come.
      */
-    progress(): Progress;
+    progress(): TaskProgress;
 }
 
 /**
@@ -734,7 +734,7 @@ export function libraryVersion(): LibraryVersion;
  *
  * Does not block the caller.
  */
-export function repairAsync(path: string, task: Task): Promise<RepairReport>;
+export function repairAsync(path: string, task: StorageTask): Promise<RepairReport>;
 
 /**
  * Makes a store of a backup, in a directory that is empty or absent, checks all of it, and opens and closes it once.
@@ -746,7 +746,7 @@ export function repairAsync(path: string, task: Task): Promise<RepairReport>;
  *
  * Does not block the caller.
  */
-export function restoreBackupAsync(from: BackupLocation, path: string, task: Task): Promise<BackupResult>;
+export function restoreBackupAsync(from: BackupLocation, path: string, task: StorageTask): Promise<BackupResult>;
 
 /**
  * Gives the module its file system, before the first store with a path is opened. It stays the same from then on, as files

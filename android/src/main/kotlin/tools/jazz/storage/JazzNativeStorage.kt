@@ -790,17 +790,17 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_verify_async(
     ): Int
-    external fun uniffi_jazz_storage_core_checksum_method_task_cancel(
+    external fun uniffi_jazz_storage_core_checksum_method_storagetask_cancel(
     ): Int
-    external fun uniffi_jazz_storage_core_checksum_method_task_on_progress(
+    external fun uniffi_jazz_storage_core_checksum_method_storagetask_on_progress(
     ): Int
-    external fun uniffi_jazz_storage_core_checksum_method_task_progress(
+    external fun uniffi_jazz_storage_core_checksum_method_storagetask_progress(
     ): Int
     external fun uniffi_jazz_storage_core_checksum_constructor_nativestorage_open(
     ): Int
     external fun uniffi_jazz_storage_core_checksum_constructor_nativestorage_open_async(
     ): Int
-    external fun uniffi_jazz_storage_core_checksum_constructor_task_new(
+    external fun uniffi_jazz_storage_core_checksum_constructor_storagetask_new(
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_eventlistener_on_event(
     ): Int
@@ -928,17 +928,17 @@ external fun uniffi_jazz_storage_core_fn_method_nativestorage_update_sync_states
 ): Long
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_verify_async(`ptr`: Long,`task`: Long,
 ): Long
-external fun uniffi_jazz_storage_core_fn_clone_task(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+external fun uniffi_jazz_storage_core_fn_clone_storagetask(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
 ): Long
-external fun uniffi_jazz_storage_core_fn_free_task(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+external fun uniffi_jazz_storage_core_fn_free_storagetask(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
 ): Unit
-external fun uniffi_jazz_storage_core_fn_constructor_task_new(uniffi_out_err: UniffiRustCallStatus,
+external fun uniffi_jazz_storage_core_fn_constructor_storagetask_new(uniffi_out_err: UniffiRustCallStatus,
 ): Long
-external fun uniffi_jazz_storage_core_fn_method_task_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+external fun uniffi_jazz_storage_core_fn_method_storagetask_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
 ): Unit
-external fun uniffi_jazz_storage_core_fn_method_task_on_progress(`ptr`: Long,`listener`: Long,uniffi_out_err: UniffiRustCallStatus,
+external fun uniffi_jazz_storage_core_fn_method_storagetask_on_progress(`ptr`: Long,`listener`: Long,uniffi_out_err: UniffiRustCallStatus,
 ): Unit
-external fun uniffi_jazz_storage_core_fn_method_task_progress(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+external fun uniffi_jazz_storage_core_fn_method_storagetask_progress(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
 ): RustBuffer.ByValue
 external fun uniffi_jazz_storage_core_fn_init_callback_vtable_eventlistener(`vtable`: UniffiVTableCallbackInterfaceEventListener,
 ): Unit
@@ -1071,10 +1071,10 @@ private fun uniffiCheckContractApiVersion(lib: IntegrityCheckingUniffiLib) {
 }
 @Suppress("UNUSED_PARAMETER")
 private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
-    if (lib.uniffi_jazz_storage_core_checksum_func_restore_backup_async() != 14447) {
+    if (lib.uniffi_jazz_storage_core_checksum_func_restore_backup_async() != 65259) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_func_repair_async() != 50166) {
+    if (lib.uniffi_jazz_storage_core_checksum_func_repair_async() != 58840) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_func_library_version() != 55031) {
@@ -1083,7 +1083,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if (lib.uniffi_jazz_storage_core_checksum_func_throw_error() != 59255) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_backup_async() != 53787) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_backup_async() != 56699) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_close() != 64398) {
@@ -1194,7 +1194,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async() != 59201) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_task() != 4051) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_task() != 6314) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_track_sync_state() != 18073) {
@@ -1221,16 +1221,16 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_update_sync_states_async() != 40514) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_verify_async() != 64732) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_verify_async() != 26741) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_task_cancel() != 34341) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_storagetask_cancel() != 32439) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_task_on_progress() != 28664) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_storagetask_on_progress() != 12460) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_task_progress() != 50904) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_storagetask_progress() != 3201) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_constructor_nativestorage_open() != 62158) {
@@ -1239,13 +1239,13 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if (lib.uniffi_jazz_storage_core_checksum_constructor_nativestorage_open_async() != 27752) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_constructor_task_new() != 56388) {
+    if (lib.uniffi_jazz_storage_core_checksum_constructor_storagetask_new() != 20384) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_eventlistener_on_event() != 39665) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_progresslistener_on_progress() != 20535) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_progresslistener_on_progress() != 14596) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
 }
@@ -1732,7 +1732,7 @@ public interface NativeStorageInterface {
      *
      * Does not block the caller.
      */
-    suspend fun `backupAsync`(`target`: BackupLocation, `task`: Task): BackupResult
+    suspend fun `backupAsync`(`target`: BackupLocation, `task`: StorageTask): BackupResult
 
     /**
      * Makes everything durable and lets go of the store: when the last handle on the path in this process does, other
@@ -1966,9 +1966,9 @@ public interface NativeStorageInterface {
     suspend fun `storeBatchAsync`(`batch`: kotlin.ByteArray): Bytes
 
     /**
-     * A task for one operation, as the constructor of `Task` makes it.
+     * A task for one operation, as the constructor of `StorageTask` makes it.
      */
-    fun `task`(): Task
+    fun `task`(): StorageTask
 
     /**
      * Changes the set of (CoValue, peer) pairs that are not synced (section 3.5), all updates together.
@@ -2029,7 +2029,7 @@ public interface NativeStorageInterface {
      *
      * Does not block the caller.
      */
-    suspend fun `verifyAsync`(`task`: Task): VerifyReport
+    suspend fun `verifyAsync`(`task`: StorageTask): VerifyReport
 
     companion object
 }
@@ -2146,12 +2146,12 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
      */
     @Throws(StorageException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `backupAsync`(`target`: BackupLocation, `task`: Task) : BackupResult {
+    override suspend fun `backupAsync`(`target`: BackupLocation, `task`: StorageTask) : BackupResult {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
             UniffiLib.uniffi_jazz_storage_core_fn_method_nativestorage_backup_async(
                 uniffiHandle,
-                FfiConverterTypeBackupLocation.lower(`target`),FfiConverterTypeTask.lower(`task`),
+                FfiConverterTypeBackupLocation.lower(`target`),FfiConverterTypeStorageTask.lower(`task`),
             )
         },
         { future, callback, continuation -> UniffiLib.ffi_jazz_storage_core_rust_future_poll_rust_buffer(future, callback, continuation) },
@@ -2955,10 +2955,10 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
 
 
     /**
-     * A task for one operation, as the constructor of `Task` makes it.
+     * A task for one operation, as the constructor of `StorageTask` makes it.
      */
-    @Throws(StorageException::class)override fun `task`(): Task {
-            return FfiConverterTypeTask.lift(
+    @Throws(StorageException::class)override fun `task`(): StorageTask {
+            return FfiConverterTypeStorageTask.lift(
     callWithHandle {
     uniffiRustCallWithError(StorageException) { _status ->
     UniffiLib.uniffi_jazz_storage_core_fn_method_nativestorage_task(
@@ -3156,12 +3156,12 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
      */
     @Throws(StorageException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `verifyAsync`(`task`: Task) : VerifyReport {
+    override suspend fun `verifyAsync`(`task`: StorageTask) : VerifyReport {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
             UniffiLib.uniffi_jazz_storage_core_fn_method_nativestorage_verify_async(
                 uniffiHandle,
-                FfiConverterTypeTask.lower(`task`),
+                FfiConverterTypeStorageTask.lower(`task`),
             )
         },
         { future, callback, continuation -> UniffiLib.ffi_jazz_storage_core_rust_future_poll_rust_buffer(future, callback, continuation) },
@@ -3353,7 +3353,7 @@ public object FfiConverterTypeNativeStorage: FfiConverter<NativeStorage, Long> {
 /**
  * A long operation, to be given to it when it begins: how far it has come, and a way to end it.
  */
-public interface TaskInterface {
+public interface StorageTaskInterface {
 
     /**
      * Ends the operation soon: it fails with `CANCELLED`, unless it is complete by then.
@@ -3369,7 +3369,7 @@ public interface TaskInterface {
     /**
      * How far the operation has come.
      */
-    fun `progress`(): Progress
+    fun `progress`(): TaskProgress
 
     companion object
 }
@@ -3377,7 +3377,7 @@ public interface TaskInterface {
 /**
  * A long operation, to be given to it when it begins: how far it has come, and a way to end it.
  */
-open class Task: Disposable, AutoCloseable, TaskInterface
+open class StorageTask: Disposable, AutoCloseable, StorageTaskInterface
 {
 
     @Suppress("UNUSED_PARAMETER")
@@ -3407,7 +3407,7 @@ open class Task: Disposable, AutoCloseable, TaskInterface
     constructor() :
         this(UniffiWithHandle,
     uniffiRustCall() { _status ->
-    UniffiLib.uniffi_jazz_storage_core_fn_constructor_task_new(
+    UniffiLib.uniffi_jazz_storage_core_fn_constructor_storagetask_new(
 
         _status)
 }
@@ -3467,7 +3467,7 @@ open class Task: Disposable, AutoCloseable, TaskInterface
                 return;
             }
             uniffiRustCall { status ->
-                UniffiLib.uniffi_jazz_storage_core_fn_free_task(handle, status)
+                UniffiLib.uniffi_jazz_storage_core_fn_free_storagetask(handle, status)
             }
         }
     }
@@ -3480,7 +3480,7 @@ open class Task: Disposable, AutoCloseable, TaskInterface
             throw InternalException("uniffiCloneHandle() called on NoHandle object");
         }
         return uniffiRustCall() { status ->
-            UniffiLib.uniffi_jazz_storage_core_fn_clone_task(handle, status)
+            UniffiLib.uniffi_jazz_storage_core_fn_clone_storagetask(handle, status)
         }
     }
 
@@ -3491,7 +3491,7 @@ open class Task: Disposable, AutoCloseable, TaskInterface
         =
     callWithHandle {
     uniffiRustCall() { _status ->
-    UniffiLib.uniffi_jazz_storage_core_fn_method_task_cancel(
+    UniffiLib.uniffi_jazz_storage_core_fn_method_storagetask_cancel(
         it,
         _status)
 }
@@ -3507,7 +3507,7 @@ open class Task: Disposable, AutoCloseable, TaskInterface
         =
     callWithHandle {
     uniffiRustCall() { _status ->
-    UniffiLib.uniffi_jazz_storage_core_fn_method_task_on_progress(
+    UniffiLib.uniffi_jazz_storage_core_fn_method_storagetask_on_progress(
         it,
         FfiConverterTypeProgressListener.lower(`listener`),_status)
 }
@@ -3518,11 +3518,11 @@ open class Task: Disposable, AutoCloseable, TaskInterface
 
     /**
      * How far the operation has come.
-     */override fun `progress`(): Progress {
-            return FfiConverterTypeProgress.lift(
+     */override fun `progress`(): TaskProgress {
+            return FfiConverterTypeTaskProgress.lift(
     callWithHandle {
     uniffiRustCall() { _status ->
-    UniffiLib.uniffi_jazz_storage_core_fn_method_task_progress(
+    UniffiLib.uniffi_jazz_storage_core_fn_method_storagetask_progress(
         it,
         _status)
 }
@@ -3549,22 +3549,22 @@ open class Task: Disposable, AutoCloseable, TaskInterface
 /**
  * @suppress
  */
-public object FfiConverterTypeTask: FfiConverter<Task, Long> {
-    override fun lower(value: Task): Long {
+public object FfiConverterTypeStorageTask: FfiConverter<StorageTask, Long> {
+    override fun lower(value: StorageTask): Long {
         return value.uniffiCloneHandle()
     }
 
-    override fun lift(value: Long): Task {
-        return Task(UniffiWithHandle, value)
+    override fun lift(value: Long): StorageTask {
+        return StorageTask(UniffiWithHandle, value)
     }
 
-    override fun read(buf: ByteBuffer): Task {
+    override fun read(buf: ByteBuffer): StorageTask {
         return lift(buf.getLong())
     }
 
-    override fun allocationSize(value: Task) = 8UL
+    override fun allocationSize(value: StorageTask) = 8UL
 
-    override fun write(value: Task, buf: ByteBuffer) {
+    override fun write(value: StorageTask, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -4032,53 +4032,6 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
 
 
 /**
- * How far a long operation has come, in bytes.
- */
-data class Progress (
-    /**
-     * Done.
-     */
-    var `done`: kotlin.Double
-    ,
-    /**
-     * In all; 0 before it is known.
-     */
-    var `total`: kotlin.Double
-
-){
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypeProgress: FfiConverterRustBuffer<Progress> {
-    override fun read(buf: ByteBuffer): Progress {
-        return Progress(
-            FfiConverterDouble.read(buf),
-            FfiConverterDouble.read(buf),
-        )
-    }
-
-    override fun allocationSize(value: Progress) = (
-            FfiConverterDouble.allocationSize(value.`done`) +
-            FfiConverterDouble.allocationSize(value.`total`)
-    )
-
-    override fun write(value: Progress, buf: ByteBuffer) {
-            FfiConverterDouble.write(value.`done`, buf)
-            FfiConverterDouble.write(value.`total`, buf)
-    }
-}
-
-
-
-/**
  * What a repair found and did.
  */
 data class RepairReport (
@@ -4538,6 +4491,53 @@ public object FfiConverterTypeSyncStateUpdate: FfiConverterRustBuffer<SyncStateU
 
 
 /**
+ * How far a long operation has come, in bytes.
+ */
+data class TaskProgress (
+    /**
+     * Done.
+     */
+    var `done`: kotlin.Double
+    ,
+    /**
+     * In all; 0 before it is known.
+     */
+    var `total`: kotlin.Double
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTaskProgress: FfiConverterRustBuffer<TaskProgress> {
+    override fun read(buf: ByteBuffer): TaskProgress {
+        return TaskProgress(
+            FfiConverterDouble.read(buf),
+            FfiConverterDouble.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TaskProgress) = (
+            FfiConverterDouble.allocationSize(value.`done`) +
+            FfiConverterDouble.allocationSize(value.`total`)
+    )
+
+    override fun write(value: TaskProgress, buf: ByteBuffer) {
+            FfiConverterDouble.write(value.`done`, buf)
+            FfiConverterDouble.write(value.`total`, buf)
+    }
+}
+
+
+
+/**
  * What a verification found.
  */
 data class VerifyReport (
@@ -4557,7 +4557,7 @@ data class VerifyReport (
     var `rows`: kotlin.Double
     ,
     /**
-     * CoValues that are as they should be.
+     * CoValues that were looked at, damaged ones included.
      */
     var `coValues`: kotlin.Double
     ,
@@ -5172,7 +5172,7 @@ public interface ProgressListener {
     /**
      * The operation has come further by a hundredth of the whole, or has reached its end.
      */
-    fun `onProgress`(`progress`: Progress)
+    fun `onProgress`(`progress`: TaskProgress)
 
     companion object
 }
@@ -5186,7 +5186,7 @@ internal object uniffiCallbackInterfaceProgressListener {
             val uniffiObj = FfiConverterTypeProgressListener.handleMap.get(uniffiHandle)
             val makeCall = { ->
                 uniffiObj.`onProgress`(
-                    FfiConverterTypeProgress.lift(`progress`),
+                    FfiConverterTypeTaskProgress.lift(`progress`),
                 )
             }
             val writeReturn = { _: Unit -> Unit }
@@ -5615,9 +5615,9 @@ public typealias FfiConverterTypeBytes = FfiConverterByteArray
          */
     @Throws(StorageException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-     suspend fun `restoreBackupAsync`(`from`: BackupLocation, `path`: kotlin.String, `task`: Task) : BackupResult {
+     suspend fun `restoreBackupAsync`(`from`: BackupLocation, `path`: kotlin.String, `task`: StorageTask) : BackupResult {
         return uniffiRustCallAsync(
-        UniffiLib.uniffi_jazz_storage_core_fn_func_restore_backup_async(FfiConverterTypeBackupLocation.lower(`from`),FfiConverterString.lower(`path`),FfiConverterTypeTask.lower(`task`),),
+        UniffiLib.uniffi_jazz_storage_core_fn_func_restore_backup_async(FfiConverterTypeBackupLocation.lower(`from`),FfiConverterString.lower(`path`),FfiConverterTypeStorageTask.lower(`task`),),
         { future, callback, continuation -> UniffiLib.ffi_jazz_storage_core_rust_future_poll_rust_buffer(future, callback, continuation) },
         { future, continuation -> UniffiLib.ffi_jazz_storage_core_rust_future_complete_rust_buffer(future, continuation) },
         { future -> UniffiLib.ffi_jazz_storage_core_rust_future_free_rust_buffer(future) },
@@ -5641,9 +5641,9 @@ public typealias FfiConverterTypeBytes = FfiConverterByteArray
          */
     @Throws(StorageException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-     suspend fun `repairAsync`(`path`: kotlin.String, `task`: Task) : RepairReport {
+     suspend fun `repairAsync`(`path`: kotlin.String, `task`: StorageTask) : RepairReport {
         return uniffiRustCallAsync(
-        UniffiLib.uniffi_jazz_storage_core_fn_func_repair_async(FfiConverterString.lower(`path`),FfiConverterTypeTask.lower(`task`),),
+        UniffiLib.uniffi_jazz_storage_core_fn_func_repair_async(FfiConverterString.lower(`path`),FfiConverterTypeStorageTask.lower(`task`),),
         { future, callback, continuation -> UniffiLib.ffi_jazz_storage_core_rust_future_poll_rust_buffer(future, callback, continuation) },
         { future, continuation -> UniffiLib.ffi_jazz_storage_core_rust_future_complete_rust_buffer(future, continuation) },
         { future -> UniffiLib.ffi_jazz_storage_core_rust_future_free_rust_buffer(future) },
