@@ -12,6 +12,7 @@ mod react_native;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::bindings;
 use crate::node;
 use crate::process::{Outcome, cargo, root};
 use crate::suites::or_skipped;
@@ -31,7 +32,14 @@ pub(crate) fn task(arguments: &[String]) -> Outcome<()> {
         _ => return Err("codegen takes nothing but --check".to_owned()),
     };
     let files = generate()?;
-    if is_check { check(&files) } else { write(&files) }
+    if is_check {
+        check(&files)?;
+        bindings::cases("--check")
+    } else {
+        write(&files)?;
+        // Not among the files, as they are run through the API before they are written.
+        bindings::cases("write")
+    }
 }
 
 fn write(files: &Files) -> Outcome<()> {
@@ -113,7 +121,7 @@ fn wasm_face(declarations: &str) -> Outcome<&str> {
     Ok(declarations.get(..=end).unwrap_or(declarations))
 }
 
-/// Fails if what is committed is not what the generators make of the API.
+/// Fails if what is committed is not what the generators make of the API. The cases for bindings are a suite of their own.
 pub(crate) fn suite() -> Outcome<()> {
     or_skipped(wasm::ensure())?;
     or_skipped(ubrn::ensure())?;

@@ -10,6 +10,8 @@ use super::bytes::Bytes;
 use super::listener::{EventListener, ProgressListener, StorageEvent, TaskProgress};
 use crate::error::Error;
 use js_sys::{Function, Reflect};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use wasm_bindgen::convert::{FromWasmAbi, IntoWasmAbi, OptionIntoWasmAbi};
 use wasm_bindgen::describe::WasmDescribe;
 use wasm_bindgen::prelude::*;
@@ -60,27 +62,40 @@ extern "C" {
     pub type EventFunction;
 }
 
-/// A JavaScript function that listens.
-struct Listener(Function);
+thread_local! {
+    /// The functions that listen, by number: they belong to the thread that they were given on, listeners to any.
+    static FUNCTIONS: RefCell<HashMap<u32, Function>> = RefCell::default();
+}
 
-// SAFETY: a module without threads has one thread, so that nothing is ever sent to or shared with another one. Those with
-// threads (target feature `atomics`) are refused below.
-unsafe impl Send for Listener {}
-// SAFETY: as above.
-unsafe impl Sync for Listener {}
-
-#[cfg(target_feature = "atomics")]
-compile_error!("a module with threads must not share JavaScript functions between them");
+/// The number of a JavaScript function that listens.
+struct Listener(u32);
 
 impl Listener {
+    fn new(function: Function) -> Self {
+        FUNCTIONS.with_borrow_mut(|functions| {
+            let number = functions.keys().max().map_or(0, |last| last.wrapping_add(1));
+            functions.insert(number, function);
+            Self(number)
+        })
+    }
+
     fn call(&self, value: JsValue) {
-        let function = self.0.clone();
+        let Some(function) = FUNCTIONS.with_borrow(|functions| functions.get(&self.0).cloned()) else {
+            return;
+        };
         wasm_bindgen_futures::spawn_local(async move {
             // What a listener throws is its own affair, as it is with event listeners of the platform.
             if let Err(thrown) = function.call1(&JsValue::UNDEFINED, &value) {
                 wasm_bindgen::throw_val(thrown);
             }
         });
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // At the end of the thread its functions are gone already.
+        let _ = FUNCTIONS.try_with(|functions| functions.borrow_mut().remove(&self.0));
     }
 }
 
@@ -109,7 +124,7 @@ macro_rules! from_function {
 
             unsafe fn from_abi(abi: Self::Abi) -> Self {
                 // SAFETY: by contract, which is that of a function.
-                Box::new(Listener(unsafe { Function::from_abi(abi) }))
+                Box::new(Listener::new(unsafe { Function::from_abi(abi) }))
             }
         }
     };

@@ -55,9 +55,13 @@ impl Observers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an observer for as long as it lives, and tells it what is so already.
+    /// Adds an observer for as long as it lives, and tells it what is so already. One that was added before is not added
+    /// again.
     pub fn add(&self, observer: Weak<dyn Observer>) {
         let mut state = self.state();
+        if state.observers.iter().any(|known| known.ptr_eq(&observer)) {
+            return;
+        }
         if let Some(added) = observer.upgrade() {
             let latched = state.latched.clone().map(Event::Latched);
             let stalled = state.stalled.clone().map(Event::Stalled);
@@ -81,5 +85,55 @@ impl Observers {
             _ => return,
         }
         state.stalled = cause.cloned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[derive(Default)]
+    struct Noted(Mutex<Vec<String>>);
+
+    impl Observer for Noted {
+        fn note(&self, event: &Event) {
+            self.0.lock().unwrap().push(format!("{event:?}"));
+        }
+    }
+
+    fn observe(observers: &Observers, noted: &Arc<Noted>) {
+        let noted: Weak<dyn Observer> = Arc::downgrade(&(Arc::clone(noted) as Arc<dyn Observer>));
+        observers.add(noted);
+    }
+
+    #[test]
+    fn each_change_is_told_once_and_what_is_so_already_to_those_who_come_later() {
+        let observers = Observers::default();
+        let (first, late) = (Arc::new(Noted::default()), Arc::new(Noted::default()));
+        observe(&observers, &first);
+        observe(&observers, &first);
+        observers.stalled(Some(&Error::Cancelled));
+        observers.stalled(Some(&Error::Cancelled));
+        observe(&observers, &late);
+        observers.stalled(None);
+        observers.stalled(None);
+        observers.latched(&Error::HashCollision);
+        let told = ["Stalled(Cancelled)", "Resumed", "Latched(HashCollision)"];
+        assert_eq!(*first.0.lock().unwrap(), told);
+        assert_eq!(*late.0.lock().unwrap(), told);
+        let last = Arc::new(Noted::default());
+        observe(&observers, &last);
+        assert_eq!(*last.0.lock().unwrap(), told[2..]);
+    }
+
+    #[test]
+    fn who_is_gone_is_forgotten() {
+        let observers = Observers::default();
+        let gone = Arc::new(Noted::default());
+        observe(&observers, &gone);
+        drop(gone);
+        observers.stalled(Some(&Error::Cancelled));
+        assert!(observers.state().observers.is_empty());
     }
 }
