@@ -46,7 +46,7 @@ pub(crate) fn wasm_host() -> Outcome<()> {
 /// The cases through the binding for Kotlin, on a Java virtual machine.
 pub(crate) fn cases_kotlin() -> Outcome<()> {
     or_skipped(kotlin::ensure())?;
-    let library = build_library("release")?;
+    let library = build_library()?;
     let jar = built("cases.jar")?;
     let mut sources = sources(KOTLIN, "kt")?;
     sources.push(root().join(RUNNERS).join("Main.kt"));
@@ -63,7 +63,7 @@ pub(crate) fn cases_swift() -> Outcome<()> {
         return Ok(());
     }
     or_skipped(swift::ensure())?;
-    let library = build_library("release")?;
+    let library = build_library()?;
     let program = built("cases-swift")?;
     let mut sources = sources(&format!("{SWIFT}/JazzNativeStorage"), "swift")?;
     sources.push(root().join(RUNNERS).join("main.swift"));

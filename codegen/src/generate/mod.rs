@@ -90,7 +90,7 @@ fn generate() -> Outcome<Files> {
         .map_err(|error| format!("wasm-bindgen has not written {}: {error}", declarations.display()))?;
     files.add(Path::new(TYPESCRIPT).join("wasm.d.ts"), format!("{HEAD}{}", wasm_face(&declarations)?));
 
-    let library = build_library("dev")?;
+    let library = build_library()?;
     let kotlin = staging.join("kotlin");
     uniffi::generate(&library, "kotlin", &kotlin)?;
     let generated = kotlin.join("tools/jazz/storage/jazz_storage.kt");
@@ -141,10 +141,9 @@ pub(crate) fn build_wasm() -> Outcome<PathBuf> {
     Ok(built)
 }
 
-/// Builds the library for UniFFI in a profile of cargo's, and gives its path.
-pub(crate) fn build_library(profile: &str) -> Outcome<PathBuf> {
-    cargo(&["build", "--locked", "--package", "jazz-native-storage-uniffi", "--profile", profile])?;
-    let folder = if profile == "dev" { "debug" } else { profile };
+/// Builds the library for UniFFI, and gives its path.
+pub(crate) fn build_library() -> Outcome<PathBuf> {
+    cargo(&["build", "--locked", "--package", "jazz-native-storage-uniffi", "--release"])?;
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    Ok(root().join("target").join(folder).join(format!("{prefix}jazz_native_storage{suffix}")))
+    Ok(root().join("target/release").join(format!("{prefix}jazz_native_storage{suffix}")))
 }
