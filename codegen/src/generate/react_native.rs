@@ -21,16 +21,15 @@ struct Signature<'a> {
 /// The face as a TypeScript module after `head`.
 pub(crate) fn typescript(face: &Face, head: &str) -> Outcome<String> {
     let writer = Writer::new(face);
-    let mut out = head.to_owned();
-    out.push_str(PREAMBLE);
+    let classes = face.classes.iter().map(|class| writer.class(class)).collect::<Outcome<String>>()?;
+    let wrappers = classes + &writer.module()?;
+    let mut out = format!("{head}{PREAMBLE}");
     for (record, fields) in &writer.records {
-        out.push_str(&converters(record, fields));
+        let converters = converters(record, fields);
+        // A record that is only given needs no conversion from what the module has, and the other way round.
+        out.extend(converters.into_iter().filter(|(name, _)| wrappers.contains(name)).map(|(_, text)| text));
     }
-    for class in &face.classes {
-        out.push_str(&writer.class(class)?);
-    }
-    out.push_str(&writer.module()?);
-    Ok(out)
+    Ok(out + &wrappers)
 }
 
 const PREAMBLE: &str = r#"
@@ -128,8 +127,8 @@ fn records<'a>(face: &'a Face, choices: &[(&'a str, bool)]) -> Vec<(&'a str, Vec
     records
 }
 
-/// The conversions of a record with choices, in both directions.
-fn converters(record: &str, fields: &[Field<'_>]) -> String {
+/// The conversions of a record with choices, in both directions, each with how it is called.
+fn converters(record: &str, fields: &[Field<'_>]) -> [(String, String); 2] {
     let mut given = String::new();
     let mut taken = String::new();
     for Field { name, choice, is_upper, is_optional } in fields {
@@ -142,10 +141,12 @@ fn converters(record: &str, fields: &[Field<'_>]) -> String {
         taken.push_str(&format!("    {name}: {absent}place(native.{choice}, value.{name}),\n"));
     }
     let lower = lower(record);
-    format!(
-        "\nfunction {lower}Of(value: native.{record}): face.{record} {{\n  return {{\n    ...value,\n{given}  }};\n}}\n\
-         \nfunction {lower}For(value: face.{record}): native.{record} {{\n  return {{\n    ...value,\n{taken}  }};\n}}\n"
-    )
+    let converter = |suffix: &str, from: &str, to: &str, fields: &str| {
+        let call = format!("{lower}{suffix}(");
+        let head = format!("function {call}value: {from}.{record}): {to}.{record}");
+        (call, format!("\n{head} {{\n  return {{\n    ...value,\n{fields}  }};\n}}\n"))
+    };
+    [converter("Of", "native", "face", &given), converter("For", "face", "native", &taken)]
 }
 
 fn lower(name: &str) -> String {
@@ -324,7 +325,7 @@ export declare function version(): string
     fn members_convert_what_differs_by_type() {
         let written = typescript(&parse(DECLARATIONS).unwrap(), "// head\n").unwrap();
         for expected in [
-            "level: value.level === undefined ? undefined : (choice(native.Level, value.level) as face.Level),",
+            "level: value.level === undefined ? undefined : place(native.Level, value.level),",
             "kind: (choice(native.Kind, value.kind).toUpperCase() as face.Kind),",
             "static openAsync(options: face.Options): Promise<face.Store> {\n    return callAsync(async () => \
              new Store(await native.Store.openAsync(optionsFor(options)) as native.Store));",
@@ -337,6 +338,7 @@ export declare function version(): string
         ] {
             assert!(written.contains(expected), "{expected}\n\n{written}");
         }
+        assert!(!written.contains("optionsOf"), "options are only given");
     }
 
     #[test]
