@@ -4,11 +4,11 @@
  * they load must be, to the byte, what was stored.
  */
 import assert from "node:assert/strict";
-import { fork } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { inOwnProcess, keepFigures, progress, whole } from "./src/command.mjs";
 import { contentDigest } from "./src/digest.mjs";
 import { bytes } from "./src/figures.mjs";
 import { describeMachine, load } from "./src/machine.mjs";
@@ -32,6 +32,8 @@ const USAGE = `node run.mjs [options]
   --dir PATH      where the stores are put (the system's folder for temporary files)
 `;
 
+const PHASE = new URL("src/phase.mjs", import.meta.url);
+
 const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
@@ -47,8 +49,8 @@ if (options.help) {
   console.log(USAGE);
   process.exit(0);
 }
-const rounds = whole("rounds", options.rounds ?? (options.quick ? "1" : "5"));
-const seed = whole("seed", options.seed);
+const rounds = whole("rounds", options.rounds ?? (options.quick ? "1" : "5"), USAGE);
+const seed = whole("seed", options.seed, USAGE);
 const peers = options.peers.split(",").filter(peerNamed);
 const shapes = options.quick
   ? { edits: { messages: 1_200, hot: 2 }, bulk: { messages: 6, transactions: 300, values: 2 } }
@@ -92,12 +94,7 @@ async function run() {
 
   const loadAfter = load();
   console.log(`\nLoad average at the end ${loadAfter.toFixed(2)} (this run makes about 1 of it)`);
-  const folder = new URL("results/", import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  const date = new Date().toISOString();
-  const file = new URL(`${date.replaceAll(":", "-")}.json`, folder);
-  writeFileSync(file, JSON.stringify({ date, options, machine, loadAfter, traces }, null, 2));
-  console.log(`Raw figures: ${file.pathname}`);
+  console.log(`Raw figures: ${keepFigures("", { options, machine, loadAfter, traces })}`);
 }
 
 /**
@@ -118,9 +115,11 @@ async function measure(trace) {
       const directory = mkdtempSync(join(work, `${peer}-`));
       const parameters = [peer, directory, file, String(seed)];
       const store = /** @type {import("./src/phase.mjs").StoreResult} */ (
-        await phase("store", ...parameters)
+        await inOwnProcess(PHASE, "store", ...parameters)
       );
-      const load = /** @type {import("./src/phase.mjs").LoadResult} */ (await phase("load", ...parameters));
+      const load = /** @type {import("./src/phase.mjs").LoadResult} */ (
+        await inOwnProcess(PHASE, "load", ...parameters)
+      );
       rmSync(directory, { recursive: true });
       assert.equal(load.content, expected, `${peer}: what was loaded is not what was stored`);
       const flavour = peer === "native-async" ? "async" : "sync";
@@ -139,47 +138,10 @@ async function measure(trace) {
 }
 
 /**
- * Runs a phase in a process of its own and gives its result.
- *
- * @param {...string} parameters
- * @returns {Promise<unknown>}
- */
-function phase(...parameters) {
-  return new Promise((resolve, reject) => {
-    const child = fork(new URL("src/phase.mjs", import.meta.url), parameters, { execArgv: ["--expose-gc"] });
-    /** @type {unknown} */
-    let result;
-    child.on("message", (message) => {
-      result = message;
-    });
-    child.on("error", reject);
-    child.on("exit", (code, signal) => {
-      if (code === 0 && result !== undefined) resolve(result);
-      else reject(new Error(`${parameters.slice(0, 2).join(" of ")} ended with ${signal ?? code}`));
-    });
-  });
-}
-
-/** @param {string} line */
-function progress(line) {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
-}
-
-/**
  * @param {string} name
  * @returns {name is PeerName}
  */
 function peerNamed(name) {
   if (isPeer(name)) return true;
   throw new Error(`there is no storage ${name}\n\n${USAGE}`);
-}
-
-/**
- * @param {string} name
- * @param {string} value
- */
-function whole(name, value) {
-  const number = Number(value);
-  if (Number.isInteger(number) && number > 0) return number;
-  throw new Error(`--${name} takes a whole number above 0, not ${value}\n\n${USAGE}`);
 }

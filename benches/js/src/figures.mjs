@@ -29,6 +29,11 @@ export function duration(milliseconds) {
   return `${milliseconds.toFixed(milliseconds < 100 ? 1 : 0)} ms`;
 }
 
+/** @param {number} value in microseconds, which the heading has to say */
+export function microseconds(value) {
+  return value.toFixed(value < 1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0);
+}
+
 /** @param {number} count */
 export function bytes(count) {
   if (count < 1024) return `${count} B`;

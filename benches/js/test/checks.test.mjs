@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { contentDigest, deliveryDigest } from "../src/digest.mjs";
-import { median, range, spread, table } from "../src/figures.mjs";
+import { median, microseconds, range, spread, table } from "../src/figures.mjs";
+import { messagesOfSession, transactionsOf } from "../src/messages.mjs";
 import { seeded, shuffled } from "../src/random.mjs";
 import { recordBulk, recordEdits } from "../src/trace.mjs";
 
@@ -85,11 +86,32 @@ test("traces have the shapes that were asked for", async () => {
   assert.ok(bulk.transactions >= 4 * 300);
 });
 
+test("messages made from a seed are the same each time, and each goes on where the one before ended", () => {
+  const shape = { messages: 3, transactions: 2, changes: 150 };
+  const messages = messagesOfSession(seeded(3), shape);
+  assert.deepEqual(messages, messagesOfSession(seeded(3), shape));
+  assert.notDeepEqual(messages, messagesOfSession(seeded(4), shape));
+  assert.deepEqual(
+    messages.map(({ header }) => header !== undefined),
+    [true, false, false],
+  );
+  assert.deepEqual(
+    messages.flatMap(({ new: sessions }) => Object.values(sessions).map(({ after }) => after)),
+    [0, 2, 4],
+  );
+  const transactions = transactionsOf(messages);
+  assert.equal(transactions.length, 6);
+  for (const transaction of transactions) {
+    assert.ok(transaction.privacy === "private" && transaction.encryptedChanges.length === shape.changes);
+  }
+});
+
 test("statistics", () => {
   assert.equal(median([3, 1, 2]), 2);
   assert.equal(median([4, 1, 2, 3]), 2.5);
   assert.deepEqual(range([3, 1, 2]), { min: 1, max: 3 });
   assert.equal(spread([8, 10, 13]), 0.5);
+  assert.deepEqual([0.04567, 1.234, 12.34, 123.4].map(microseconds), ["0.046", "1.23", "12.3", "123"]);
   assert.equal(
     table([
       ["", "n"],
