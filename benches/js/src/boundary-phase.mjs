@@ -27,16 +27,16 @@ import { seeded } from "./random.mjs";
  * @property {number} messageBytes of a message that is stored, but for the first one, which has the header
  * @property {number} loadedBytes of the CoValue that is loaded
  * @property {string} loaded digest of these bytes
+ *
+ * @typedef {Pick<BoundaryResult, "microseconds" | "messageBytes">} Measured
  */
 
-/** A session that grows by one transaction a message. */
-const HOT = { full: 20_000, quick: 300 };
 /** The CoValue that is loaded: cojson keeps messages to about 100 KiB, so a few of them. */
 const LARGE = { messages: 4, transactions: 250, changes: 150 };
-const CHANGES = 150;
+/** How often something is called in a round; a store puts one transaction more into a session. */
 const CALLS = {
-  full: { nothing: 1_000_000, load: 2_000 },
-  quick: { nothing: 1_000, load: 5 },
+  full: { nothing: 1_000_000, load: 2_000, store: 20_000 },
+  quick: { nothing: 1_000, load: 5, store: 300 },
 };
 
 /** The same for all bindings, whose defaults differ, and large enough that nothing is done in the background meanwhile. */
@@ -56,67 +56,75 @@ if (!isBinding(name)) throw new Error(`there is no binding ${name}`);
 if (size !== "full" && size !== "quick") throw new Error(`there is no size ${size}`);
 const binding = await BINDINGS[name].load();
 const random = seeded(Number(seed));
-const hot = messagesOfSession(random, { messages: HOT[size], transactions: 1, changes: CHANGES });
 const large = messagesOfSession(random, LARGE);
-const [hotBytes, largeBytes] = [hot.map(encode), large.map(encode)];
+const largeBytes = large.map(encode);
 const calls = CALLS[size];
 /** Results go here, so that no call can be optimised away. @type {{ last?: unknown }} */
 const sink = {};
 
 const loaded = await storedLarge();
-const microseconds = side === "floor" ? await measureFloor() : await measureBinding();
+const { microseconds, messageBytes } = side === "floor" ? await measureFloor() : await measureBinding();
 /** @type {BoundaryResult} */
 const result = {
   microseconds,
   calls: {
     progress: calls.nothing,
     version: calls.nothing,
-    store: hot.length,
-    storeAsync: hot.length,
     load: calls.load,
     loadAsync: calls.load,
     decoded: calls.load,
+    store: calls.store,
+    storeAsync: calls.store,
   },
-  messageBytes: hotBytes[1]?.length ?? 0,
+  messageBytes,
   loadedBytes: loaded.length,
   loaded: createHash("sha256").update(loaded).digest("hex"),
 };
 process.send?.(result);
 
-/** @returns {Promise<Record<Case, number>>} */
+/** @returns {Promise<Measured>} */
 async function measureBinding() {
   const task = new binding.StorageTask();
   const { storage, id } = storeAll(largeBytes, large);
-  return {
+  const first = {
     progress: repeated(calls.nothing, () => task.progress()),
     version: repeated(calls.nothing, () => binding.libraryVersion()),
-    store: stored(),
-    storeAsync: await storedAsync(),
     load: repeated(calls.load, () => storage.load(id, BUDGET)),
     loadAsync: await repeatedAsync(calls.load, () => storage.loadAsync(id, BUDGET)),
     decoded: repeated(calls.load, () => decode(storage.load(id, BUDGET))),
   };
+  const { hot, hotBytes, messageBytes } = createHot();
+  const store = stored(hot, hotBytes);
+  const storeAsync = await storedAsync(hot, hotBytes);
+  return { microseconds: { ...first, store, storeAsync }, messageBytes };
 }
 
-/** @returns {Promise<Record<Case, number>>} */
+/** @returns {Promise<Measured>} */
 async function measureFloor() {
-  const writer = new ByteWriter();
-  const done = async () => null;
-  let next = 0;
-  const encodeNext = () => {
-    writeMessage(writer.reset(), /** @type {ContentMessage} */ (hot[next++ % hot.length]), CONTEXT);
-    return writer.written();
-  };
   let asked = 0;
-  return {
+  const first = {
     progress: repeated(calls.nothing, () => ({ done: asked++, total: 0 })),
     version: repeated(calls.nothing, () => ({ package: name, abi: asked++ })),
-    store: repeated(hot.length, encodeNext),
-    storeAsync: await repeatedAsync(hot.length, done),
     load: repeated(calls.load, () => loaded.slice()),
     loadAsync: await repeatedAsync(calls.load, async () => loaded.slice()),
     decoded: repeated(calls.load, () => decode(loaded)),
   };
+  const { hot, messageBytes } = createHot();
+  const writer = new ByteWriter();
+  let next = 0;
+  const store = repeated(hot.length, () => {
+    writeMessage(writer.reset(), /** @type {ContentMessage} */ (hot[next++ % hot.length]), CONTEXT);
+    return writer.written();
+  });
+  const storeAsync = await repeatedAsync(hot.length, async () => null);
+  return { microseconds: { ...first, store, storeAsync }, messageBytes };
+}
+
+/** The messages that are stored. Only when loads are done: the collector, which these keep busy, would go through them. */
+function createHot() {
+  const hot = messagesOfSession(random, { messages: calls.store, transactions: 1, changes: LARGE.changes });
+  const hotBytes = hot.map(encode);
+  return { hot, hotBytes, messageBytes: hotBytes[1]?.length ?? 0 };
 }
 
 /**
@@ -133,19 +141,28 @@ async function storedLarge() {
   return Uint8Array.from(bytes);
 }
 
-/** Appends to a session in a fresh store; what is in it then is compared with what was given. */
-function stored() {
-  storeAll(hotBytes, hot);
-  const { storage, id, elapsed } = storeAll(hotBytes, hot);
-  verify(storage.load(id, BUDGET), hot);
-  return (elapsed * 1000) / hot.length;
+/**
+ * Appends to a session in a fresh store; what is in it then is compared with what was given.
+ *
+ * @param {readonly ContentMessage[]} messages
+ * @param {readonly Uint8Array[]} encoded
+ */
+function stored(messages, encoded) {
+  storeAll(encoded, messages);
+  const { storage, id, elapsed } = storeAll(encoded, messages);
+  verify(storage.load(id, BUDGET), messages);
+  return (elapsed * 1000) / messages.length;
 }
 
-async function storedAsync() {
-  await storeAllAsync();
-  const { storage, elapsed } = await storeAllAsync();
-  verify(storage.load(idBytes(hot), BUDGET), hot);
-  return (elapsed * 1000) / hot.length;
+/**
+ * @param {readonly ContentMessage[]} messages
+ * @param {readonly Uint8Array[]} encoded
+ */
+async function storedAsync(messages, encoded) {
+  await storeAllAsync(encoded);
+  const { storage, elapsed } = await storeAllAsync(encoded);
+  verify(storage.load(idBytes(messages), BUDGET), messages);
+  return (elapsed * 1000) / messages.length;
 }
 
 /**
@@ -162,11 +179,12 @@ function storeAll(encoded, messages) {
   return { storage, elapsed: performance.now() - start, id: idBytes(messages) };
 }
 
-async function storeAllAsync() {
+/** @param {readonly Uint8Array[]} encoded */
+async function storeAllAsync(encoded) {
   const storage = binding.NativeStorage.open(OPEN);
   globalThis.gc?.();
   const start = performance.now();
-  for (const bytes of hotBytes) {
+  for (const bytes of encoded) {
     if (await storage.storeAsync(bytes)) throw new Error("a message was not stored");
   }
   return { storage, elapsed: performance.now() - start };
