@@ -35,6 +35,7 @@ cargo xtask <task>
        [--only NAME]    run one suite and what it needs (may be given several times)
   demo [ARGS...]        build, then run the Node demo
   bench [ARGS...]       build, then measure against cojson's SQLite storage
+  bench-boundary [ARGS...]  measure what a call costs through the addon and through WebAssembly
   bench-engine [ARGS...]  measure the engine alone against SQLite (Criterion)
   corpus                write the stores that later builds must open, once per format version
   crash [--states N]    power cuts, failing calls, full disks and damage, at length
@@ -75,6 +76,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "test" => test(rest),
         "demo" => node::demo(rest).map(|()| true),
         "bench" => node::bench(rest).map(|()| true),
+        "bench-boundary" => generate::bench_boundary(rest).map(|()| true),
         "bench-engine" => bench_engine(rest).map(|()| true),
         "corpus" => corpus::write().map(|()| true),
         "crash" => crash::crash(rest).map(|()| true),

@@ -114,7 +114,8 @@ pub(crate) fn kill_rounds(arguments: &[String]) -> Outcome<()> {
     built("npm/jazz-native-storage/test/kill/rounds.mjs", arguments)
 }
 
-fn built(file: &str, arguments: &[String]) -> Outcome<()> {
+/// Runs a JavaScript file on a fresh build of the addon and the package.
+pub(crate) fn built(file: &str, arguments: &[String]) -> Outcome<()> {
     build_addon(&[])?;
     build_package()?;
     let mut all = vec![file];

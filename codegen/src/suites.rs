@@ -128,7 +128,7 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "types",
-        proves: "all TypeScript type-checks: sources, tests, examples, benchmarks, and the binding as the package declares it",
+        proves: "all TypeScript type-checks: sources, tests, examples, benchmarks, and the faces of all bindings against one interface",
         needs: &["addon", "package"],
         run: node::type_check,
     },
@@ -215,9 +215,12 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "bench",
-        proves: "the benchmark runs and both sides of it hold the same data, in a small size",
+        proves: "the benchmarks run and both sides of them hold the same data, in a small size",
         needs: &["addon", "package"],
-        run: || node::node(&["benches/js/run.mjs", "--quick"]),
+        run: || {
+            node::node(&["benches/js/run.mjs", "--quick"])?;
+            node::node(&["benches/js/boundary.mjs", "--quick"])
+        },
     },
 ];
 

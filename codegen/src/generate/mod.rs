@@ -128,6 +128,13 @@ pub(crate) fn suite() -> Outcome<()> {
     check(&generate()?)
 }
 
+/// Measures the boundary, on a fresh build of every binding.
+pub(crate) fn bench_boundary(arguments: &[String]) -> Outcome<()> {
+    build_wasm()?;
+    build_library()?;
+    node::built("benches/js/boundary.mjs", arguments)
+}
+
 /// Builds the WebAssembly module with its JavaScript, to where the package looks for it, and gives that folder.
 pub(crate) fn build_wasm() -> Outcome<PathBuf> {
     wasm::ensure()?;

@@ -67,20 +67,6 @@ function lockResultOf(value: native.LockResult): face.LockResult {
   };
 }
 
-function lockResultFor(value: face.LockResult): native.LockResult {
-  return {
-    ...value,
-    reason: value.reason === undefined ? undefined : place(native.LockRefusal, value.reason),
-  };
-}
-
-function openOptionsOf(value: native.OpenOptions): face.OpenOptions {
-  return {
-    ...value,
-    durability: value.durability === undefined ? undefined : (choice(native.Durability, value.durability) as face.Durability),
-  };
-}
-
 function openOptionsFor(value: face.OpenOptions): native.OpenOptions {
   return {
     ...value,
@@ -96,25 +82,10 @@ function storageEventOf(value: native.StorageEvent): face.StorageEvent {
   };
 }
 
-function storageEventFor(value: face.StorageEvent): native.StorageEvent {
-  return {
-    ...value,
-    kind: place(native.EventKind, value.kind),
-    code: value.code === undefined ? undefined : place(native.ErrorCode, value.code),
-  };
-}
-
 function storageStatsOf(value: native.StorageStats): face.StorageStats {
   return {
     ...value,
     durability: (choice(native.Durability, value.durability) as face.Durability),
-  };
-}
-
-function storageStatsFor(value: face.StorageStats): native.StorageStats {
-  return {
-    ...value,
-    durability: place(native.Durability, value.durability),
   };
 }
 
