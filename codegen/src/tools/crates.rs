@@ -39,9 +39,17 @@ impl Program<'_> {
         }
         // With the dependencies that it was published with; with the latest fitting ones where a registry's mirror lacks one
         // of them.
-        self.install(&["--locked"]).or_else(|reason| {
+        let installed = self.install(&["--locked"]).or_else(|reason| {
             println!("{reason}: trying other versions of its dependencies");
             self.install(&[])
+        });
+        installed.map_err(|reason| {
+            let Program { package, name, version } = self;
+            let found = output(command(self.path(), &["--version"]), "").unwrap_or_else(|_| "none".to_owned());
+            format!(
+                "{name} {version} is needed, and {found} is there: install it with `cargo install {package} --version \
+                 ={version} --root .tools` ({reason})"
+            )
         })
     }
 

@@ -45,7 +45,11 @@ impl Folder {
         remove(&new)?;
         let failed = |error| format!("cannot make {}: {error}", place.display());
         fs::create_dir_all(&new).map_err(failed)?;
-        fill(&new)?;
+        fill(&new).map_err(|reason| {
+            let Folder { name, version } = self;
+            let found = fs::read_to_string(place.join(STAMP)).unwrap_or_else(|_| "none".to_owned());
+            format!("{name} {version} is needed, {found} is in .tools, and it cannot be installed: {reason}")
+        })?;
         fs::write(new.join(STAMP), self.version).map_err(failed)?;
         remove(&place)?;
         fs::rename(&new, &place).map_err(failed)
@@ -81,12 +85,12 @@ mod tests {
 
     #[test]
     fn what_is_mounted_in_a_folder_is_noticed() {
-        let mounts = "proc /proc proc rw 0 0\n/dev/vda /work/.tools/swift.new/work ext4 rw 0 0\n";
+        let mounts = "proc /proc proc rw 0 0\n/dev/vda /home/a/.tools/swift.new/work ext4 rw 0 0\n";
         assert_eq!(
-            mounted_in(mounts, Path::new("/work/.tools/swift.new")),
-            Some("/work/.tools/swift.new/work")
+            mounted_in(mounts, Path::new("/home/a/.tools/swift.new")),
+            Some("/home/a/.tools/swift.new/work")
         );
-        assert_eq!(mounted_in(mounts, Path::new("/work/.tools/swift")), None);
+        assert_eq!(mounted_in(mounts, Path::new("/home/a/.tools/swift")), None);
     }
 
     #[test]
