@@ -100,7 +100,8 @@ mod tests {
             fs::write(new.join("half"), "").unwrap();
             Err("broken off".to_owned())
         });
-        assert_eq!(outcome, Err("broken off".to_owned()));
+        let reason = outcome.unwrap_err();
+        assert!(reason.contains("xtask-test 2 is needed") && reason.ends_with("broken off"), "{reason}");
         assert!(!folder.is_there());
         folder
             .ensure(|new| {
@@ -112,6 +113,8 @@ mod tests {
         folder.ensure(|_| Err("made again".to_owned())).unwrap();
         let next = Folder { name: "xtask-test", version: "3" };
         assert!(!next.is_there());
+        let reason = next.ensure(|_| Err("no".to_owned())).unwrap_err();
+        assert!(reason.contains("xtask-test 3 is needed, 2 is in .tools"), "{reason}");
         next.ensure(|_| Ok(())).unwrap();
         assert!(next.is_there() && !next.path().join("file").exists());
         remove(&next.path()).unwrap();
