@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import type { DegradedEvent } from "../src/index.js";
+import type { DegradedEvent, StorageEvent } from "../src/index.js";
 import { createNativeStorage } from "../src/index.js";
 import { ask, start } from "./processes.js";
 import {
@@ -87,6 +87,40 @@ describe.each(FLAVOURS)("%s", (flavour) => {
       trusting("last"),
     ]);
     await reopened.close();
+  });
+
+  test("damage that stops merging is an event, for each storage on the path, and no failure of the store", async () => {
+    silence("error");
+    const path = join(temporaryDirectory(), "store");
+    const storage = await open({ path, flavour });
+    await store(storage, single("co_zFirst", [secret("1")], HEADER));
+    await storage.close();
+    const run = join(path, readdirSync(path).find((name) => name.endsWith(".idx")) ?? "missing");
+    const bytes = readFileSync(run);
+    bytes.writeUInt8(bytes.readUInt8(10) ^ 1, 10);
+    writeFileSync(run, bytes);
+
+    const events: StorageEvent[] = [];
+    const late: StorageEvent[] = [];
+    const degraded: DegradedEvent[] = [];
+    const onEvent = (event: StorageEvent) => events.push(event);
+    const reopened = await createNativeStorage({ path, flavour, onEvent });
+    await store(reopened, single("co_zSecond", [secret("1")], HEADER));
+    await expect(reopened.compact()).rejects.toMatchObject({ code: "CORRUPT" });
+    await vi.waitFor(() => expect(events).toHaveLength(1));
+    expect(events[0]).toMatchObject({ kind: "stalled", code: "CORRUPT" });
+    expect(events[0]?.message).toBe((await reopened.stats()).stalled);
+    const other = await createNativeStorage({
+      path,
+      flavour,
+      onEvent: (event) => late.push(event),
+      onDegraded: (event) => degraded.push(event),
+    });
+    await vi.waitFor(() => expect(late).toEqual(events));
+    await store(other, single("co_zThird", [secret("1")], HEADER));
+    expect(degraded).toEqual([]);
+    await reopened.close();
+    await other.close();
   });
 
   test("what callbacks throw is logged, and is no failure of the store", async () => {
