@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 pub(super) struct Handle {
     pub(super) options: OpenOptions,
     open: Mutex<Option<Arc<dyn Backing>>>,
-    lanes: Lanes,
+    lanes: Arc<Lanes>,
     /// Whether jobs of the write lane complete on the lane for completions, on which they keep their order.
     completes_apart: AtomicBool,
     listeners: Mutex<Vec<Arc<dyn EventListener>>>,
@@ -43,16 +43,17 @@ impl Drop for Handle {
     }
 }
 
-/// The engine calls under its locks, so listeners are called from the queue.
+/// The engine calls under its locks, so listeners are called from the queue. The handle goes there as well: if everybody else
+/// has let go of it meanwhile, it closes the store, which must not happen here.
 impl Observer for Handle {
-    fn note(&self, event: &Event) {
-        let listeners = locked(&self.listeners).clone();
-        if listeners.is_empty() {
-            return;
-        }
+    fn note(self: Arc<Self>, event: &Event) {
         let event = StorageEvent::from(event);
-        let tell = move || listeners.iter().for_each(|listener| listener.on_event(event.clone()));
-        self.lanes.submit(Lane::Completion, Box::new(tell));
+        let lanes = Arc::clone(&self.lanes);
+        let tell = move || {
+            let listeners = locked(&self.listeners).clone();
+            listeners.iter().for_each(|listener| listener.on_event(event.clone()));
+        };
+        lanes.submit(Lane::Completion, Box::new(tell));
     }
 }
 
@@ -63,7 +64,7 @@ impl NativeStorage {
         let handle = Handle {
             options,
             open: Mutex::new(Some(backing)),
-            lanes: Lanes::new("jazz-storage"),
+            lanes: Arc::new(Lanes::new("jazz-storage")),
             completes_apart: AtomicBool::new(false),
             listeners: Mutex::default(),
         };

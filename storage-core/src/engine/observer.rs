@@ -3,10 +3,11 @@
 //!
 //! Invariants:
 //! - each change is told once, in order, to everyone who observes;
-//! - it is told under locks of the engine, so observers do nothing there but hand it on.
+//! - it is told under locks of the engine, so observers do nothing there but hand it on, and none of them ends there: one
+//!   that is being told belongs to itself.
 
 use crate::error::Error;
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -22,8 +23,9 @@ pub enum Event {
 
 /// Who is told.
 pub trait Observer: Send + Sync {
-    /// Takes note of an event. Must not call the store, which is locked.
-    fn note(&self, event: &Event);
+    /// Takes note of an event. Must not call the store, which is locked, nor let go of this observer here: it may be the
+    /// last to have it, and the last to have the store.
+    fn note(self: Arc<Self>, event: &Event);
 }
 
 /// Those who observe a store.
@@ -45,8 +47,7 @@ impl std::fmt::Debug for Observers {
 
 impl State {
     fn tell(&mut self, event: &Event) {
-        self.observers
-            .retain(|observer| observer.upgrade().inspect(|observer| observer.note(event)).is_some());
+        self.observers.retain(|observer| observer.upgrade().map(|observer| observer.note(event)).is_some());
     }
 }
 
@@ -65,7 +66,7 @@ impl Observers {
         if let Some(added) = observer.upgrade() {
             let latched = state.latched.clone().map(Event::Latched);
             let stalled = state.stalled.clone().map(Event::Stalled);
-            latched.iter().chain(&stalled).for_each(|event| added.note(event));
+            latched.iter().chain(&stalled).for_each(|event| Arc::clone(&added).note(event));
             state.observers.push(observer);
         }
     }
@@ -91,13 +92,12 @@ impl Observers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[derive(Default)]
     struct Noted(Mutex<Vec<String>>);
 
     impl Observer for Noted {
-        fn note(&self, event: &Event) {
+        fn note(self: Arc<Self>, event: &Event) {
             self.0.lock().unwrap().push(format!("{event:?}"));
         }
     }
