@@ -3,13 +3,30 @@ import { message, text } from "../../napi/test/forms.mjs";
 import { bindings } from "./modules.mjs";
 
 const { do: task, binding, path, count } = JSON.parse(process.argv[2]);
-const { NativeStorage } = await bindings[binding]();
+const { NativeStorage, StorageTask } = await bindings[binding]();
 
 const tasks = {
   /** Opens the store and closes it. */
   open() {
     NativeStorage.open({ path }).close();
     return { opened: true };
+  },
+  /** Listens with a function that throws, and goes on. */
+  async throwFromListener() {
+    let thrown;
+    process.on("uncaughtException", ({ message }) => {
+      thrown = message;
+    });
+    const storage = NativeStorage.open({ durability: "memory" });
+    storage.store(message("co_z1"));
+    const task = new StorageTask();
+    task.onProgress(() => {
+      throw new Error("from a listener");
+    });
+    await storage.verifyAsync(task);
+    await new Promise((resolve) => setImmediate(resolve));
+    const loaded = (await storage.loadAsync(text("co_zUnknown"), 1e9)) ?? null;
+    return { thrown, loaded, count: await storage.coValueCountAsync() };
   },
   /** Holds the store until it is killed. */
   hold() {
@@ -38,7 +55,7 @@ const tasks = {
 
 let answer;
 try {
-  answer = tasks[task]();
+  answer = await tasks[task]();
 } catch (error) {
   answer = { code: error.code, message: error.message };
 }

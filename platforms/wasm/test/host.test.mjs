@@ -217,6 +217,14 @@ test("a store passes from any binding to any other, closed or not", () => {
   }
 });
 
+test("what a listener throws is the process's affair, and calls go on", () => {
+  assert.deepEqual(ask({ do: "throwFromListener", binding: "wasm" }), {
+    thrown: "from a listener",
+    loaded: null,
+    count: 1,
+  });
+});
+
 test("damage is CORRUPT, verified and repaired", async () => {
   const { NativeStorage, StorageTask, repairAsync } = await wasm();
   const path = fresh();

@@ -53,6 +53,9 @@ impl From<Error> for JsValue {
 
 #[wasm_bindgen]
 extern "C" {
+    #[wasm_bindgen(js_name = queueMicrotask)]
+    fn queue_microtask(function: &JsValue);
+
     /// A function that listens to how far an operation has come.
     #[wasm_bindgen(typescript_type = "(progress: TaskProgress) => void")]
     pub type ProgressFunction;
@@ -80,15 +83,11 @@ impl Listener {
     }
 
     fn call(&self, value: JsValue) {
-        let Some(function) = FUNCTIONS.with_borrow(|functions| functions.get(&self.0).cloned()) else {
-            return;
-        };
-        wasm_bindgen_futures::spawn_local(async move {
-            // What a listener throws is its own affair, as it is with event listeners of the platform.
-            if let Err(thrown) = function.call1(&JsValue::UNDEFINED, &value) {
-                wasm_bindgen::throw_val(thrown);
-            }
-        });
+        if let Some(function) = FUNCTIONS.with_borrow(|functions| functions.get(&self.0).cloned()) {
+            // Not from a future of this module: what the function throws would end all of them. So it is the platform's
+            // affair, as what event listeners throw is.
+            queue_microtask(function.bind1(&JsValue::UNDEFINED, &value).as_ref());
+        }
     }
 }
 
