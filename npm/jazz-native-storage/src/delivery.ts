@@ -118,10 +118,14 @@ export function addSession(message: ContentMessage, session: string, content: Se
 }
 
 export function prepare(message: ContentMessage, header: CoValueHeader): Prepared {
+  return { message, dependencies: [...dependenciesOf(message, header)] };
+}
+
+/** The values that have to be delivered before a message. */
+export function dependenciesOf(message: ContentMessage, header: CoValueHeader): Set<RawCoID> {
   const sessions = Object.keys(message.new) as SessionID[];
-  const transactions = Object.values(message.new).map((content) => content.newTransactions);
-  const dependencies = getDependedOnCoValuesFromRawData(message.id, header, sessions, transactions);
-  return { message, dependencies: [...dependencies] };
+  const transactions = sessions.map((session) => (message.new[session] as SessionContent).newTransactions);
+  return getDependedOnCoValuesFromRawData(message.id, header, sessions, transactions);
 }
 
 /** Sets a property by any name, `__proto__` included. */

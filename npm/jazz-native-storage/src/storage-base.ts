@@ -230,10 +230,13 @@ export abstract class StorageBase {
     sessions: Iterable<{ readonly id: string; readonly counter: number }>,
   ): void {
     knownState.header = true;
+    for (const { id, counter } of sessions) this.enterCounter(knownState, id, counter);
+  }
+
+  protected enterCounter(knownState: KnownState, session: string, counter: number): void {
     const counters: Record<string, number> = knownState.sessions;
-    for (const { id, counter } of sessions) {
-      if (!Object.hasOwn(counters, id) || (counters[id] as number) < counter) setOwn(counters, id, counter);
-    }
+    if (!Object.hasOwn(counters, session) || (counters[session] as number) < counter)
+      setOwn(counters, session, counter);
   }
 
   /** What an erase leaves of a known state: the delete sessions. */

@@ -1,7 +1,14 @@
 /** The sync flavour: every callback runs before its method returns, but for the later pieces of large values (rule S-1). */
 import { logger, type RawCoID, type SessionID, type StorageAPI } from "cojson";
 import { readCounters, readIds, writeSyncStateUpdates } from "./codec/lists.js";
-import { type LoadedCoValue, type LoadedSession, type Piece, readLoaded, readPiece } from "./codec/loaded.js";
+import {
+  type LoadedCoValue,
+  type LoadedSession,
+  type Piece,
+  readLoaded,
+  readPiece,
+  readWhole,
+} from "./codec/loaded.js";
 import { readOutcome, type StoreOutcome } from "./codec/messages.js";
 import { ByteWriter } from "./codec/writer.js";
 import {
@@ -22,6 +29,7 @@ import {
   type Deliverable,
   Delivery,
   type Dependencies,
+  dependenciesOf,
   emptyMessage,
   type Prepared,
   prepare,
@@ -75,21 +83,24 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
   }
 
   private loadNow(id: RawCoID, callback: ContentCallback, done?: (found: boolean) => void): void {
+    let message: ContentMessage | undefined;
     let value: LoadedCoValue | undefined;
     try {
-      value = this.read(id);
+      const bytes = this.native.load(this.idBytes(id), LOAD_BUDGET);
+      message = bytes ? this.alone(id, bytes) : undefined;
+      value = bytes && !message ? readLoaded(bytes) : undefined;
     } catch (error) {
       const failure = this.logFailure(`load ${id}`, error);
       done?.(false);
       throw failure;
     }
-    if (!value) {
+    if (!message && !value) {
       done?.(false);
       return;
     }
     try {
-      if (!this.deliverAlone(id, value, callback))
-        this.deliver(this.deliverable(id, value, callback), callback);
+      if (message) this.deliverAlone(message, callback);
+      else if (value) this.deliver(this.deliverable(id, value, callback), callback);
       done?.(true);
     } catch (err) {
       throw this.logUndelivered(id, err);
@@ -101,21 +112,27 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
     return bytes ? readLoaded(bytes) : undefined;
   }
 
-  /** The short way for most values: nothing to stream, and nothing they depend on is missing in memory. */
-  private deliverAlone(id: RawCoID, value: LoadedCoValue, callback: ContentCallback): boolean {
-    if (value.sessions.some((session) => session.hasChunkSignature || session.pieces.length > 1))
-      return false;
+  /** The one message that most values are: nothing to stream, and nothing they depend on is missing in memory. */
+  private alone(id: RawCoID, bytes: Uint8Array): ContentMessage | undefined {
+    const value = readWhole(bytes);
+    if (!value) return undefined;
     const message = emptyMessage(id, value.header);
-    for (const session of value.sessions) {
-      const content = session.pieces[0]?.read?.();
-      if (!content) return false;
-      addSession(message, session.id, content);
+    for (let i = 0; i < value.sessions.length; i++) {
+      addSession(message, value.sessions[i] as string, value.contents[i] as SessionContent);
     }
-    const { dependencies } = prepare(message, value.header);
-    for (const dependency of dependencies) {
-      if (dependency !== id && !this.inMemory.has(dependency)) return false;
+    for (const dependency of dependenciesOf(message, value.header)) {
+      if (!this.inMemory.has(dependency)) return undefined;
     }
-    const knownState = this.enterLoaded(id, value.sessions);
+    return message;
+  }
+
+  private deliverAlone(message: ContentMessage, callback: ContentCallback): void {
+    const { id } = message;
+    const knownState = this.enterLoaded(id, []);
+    const sessions = Object.keys(message.new) as SessionID[];
+    for (const session of sessions) {
+      this.enterCounter(knownState, session, message.new[session]?.newTransactions.length ?? 0);
+    }
     try {
       callback(message);
     } catch (error) {
@@ -123,7 +140,6 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
       throw error;
     }
     this.knownStates.handleUpdate(id, knownState);
-    return true;
   }
 
   private deliver(value: Deliverable, callback: ContentCallback): void {

@@ -1,13 +1,20 @@
-//! The one cache of what is read: blocks of runs and chunks of the log, bounded by bytes.
+//! The one cache of what is read: blocks of runs and spans of the log and of packs, bounded by bytes.
 //!
-//! Both are immutable, so nothing is ever invalidated. The exception, a chunk at the end of the log that was read while
+//! All of it is immutable, so nothing is ever invalidated. The exception, bytes at the end of the log that were read while
 //! a write to it failed and was taken back, is seen by its records' checksums and read again.
+//!
+//! A block serves many CoValues and is kept at once. A span serves one, and most CoValues are loaded once and then live in
+//! the application's memory: it is kept when it is read for the second time, so reading through a store neither fills the
+//! cache nor pays for doing so.
 
 use crate::format::{RunId, SegmentId};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Bytes of a chunk of the log.
-pub const CHUNK_BYTES: u64 = 16 * 1024;
+/// The largest span that is kept, in bytes.
+pub const SPAN_BYTES: usize = 32 * 1024;
+/// How many spans are remembered as read once. Later ones take the places of earlier ones.
+const REMEMBERED: usize = 4096;
 
 /// Cached bytes.
 pub type Shared = Arc<Vec<u8>>;
@@ -17,13 +24,13 @@ pub type Shared = Arc<Vec<u8>>;
 pub enum CacheKey {
     /// A verified block of a run, by number.
     Block(RunId, u32),
-    /// A whole chunk of a segment, by number. Its records are verified at each use.
-    Chunk(SegmentId, u32),
+    /// Bytes of a segment or pack from an offset on. Its records are verified at each use.
+    Span(SegmentId, u32),
 }
 
 /// Entries weigh their bytes, and a little for themselves.
 #[derive(Debug, Clone, Copy)]
-pub struct Weight;
+struct Weight;
 
 impl quick_cache::Weighter<CacheKey, Shared> for Weight {
     fn weight(&self, _: &CacheKey, bytes: &Shared) -> u64 {
@@ -32,11 +39,74 @@ impl quick_cache::Weighter<CacheKey, Shared> for Weight {
 }
 
 /// The cache.
-pub type ReadCache = quick_cache::sync::Cache<CacheKey, Shared, Weight>;
+pub struct ReadCache {
+    entries: quick_cache::sync::Cache<CacheKey, Shared, Weight>,
+    /// Fingerprints of spans that were read, by another part of their hash.
+    read_once: Vec<AtomicU32>,
+}
 
-/// A cache of at most `bytes` bytes.
-pub fn read_cache(bytes: u64) -> ReadCache {
-    // What is allocated at first; a large cache grows into its size.
-    let items = (bytes / CHUNK_BYTES).clamp(16, 4096) as usize;
-    ReadCache::with_weighter(items, bytes, Weight)
+impl ReadCache {
+    /// A cache of at most `bytes` bytes.
+    pub fn new(bytes: u64) -> Self {
+        /// What is allocated at first, in entries of this size; a large cache grows into its size.
+        const ENTRY: u64 = 16 * 1024;
+        let items = (bytes / ENTRY).clamp(16, 4096) as usize;
+        Self {
+            entries: quick_cache::sync::Cache::with_weighter(items, bytes, Weight),
+            read_once: (0..REMEMBERED).map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+
+    /// What is kept under this key.
+    pub fn get(&self, key: &CacheKey) -> Option<Shared> {
+        self.entries.get(key)
+    }
+
+    /// Keeps bytes, and drops others if need be.
+    pub fn insert(&self, key: CacheKey, bytes: &Shared) {
+        self.entries.insert(key, Arc::clone(bytes));
+    }
+
+    /// Keeps a span that is read for the second time.
+    pub fn insert_if_read_before(&self, segment: SegmentId, offset: u32, bytes: &Shared) {
+        // Fibonacci hashing: the multiplication spreads the key over the upper bits. No fingerprint is 0, that of no span.
+        let key = (u64::from(segment.0) << 32) | u64::from(offset);
+        let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let fingerprint = (hash >> 8) as u32 | 1;
+        let place = self.read_once.get((hash >> 52) as usize % REMEMBERED);
+        if place.is_some_and(|place| place.swap(fingerprint, Ordering::Relaxed) == fingerprint) {
+            self.insert(CacheKey::Span(segment, offset), bytes);
+        }
+    }
+
+    /// Drops what is kept under this key.
+    pub fn remove(&self, key: &CacheKey) {
+        self.entries.remove(key);
+    }
+
+    /// Bytes kept.
+    pub fn weight(&self) -> u64 {
+        self.entries.weight()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_kept_when_it_is_read_for_the_second_time() {
+        let cache = ReadCache::new(1 << 20);
+        let bytes = Arc::new(vec![1; 100]);
+        let key = CacheKey::Span(SegmentId(3), 64);
+        cache.insert_if_read_before(SegmentId(3), 64, &bytes);
+        assert!(cache.get(&key).is_none());
+        cache.insert_if_read_before(SegmentId(3), 64, &bytes);
+        assert!(cache.get(&key).is_some());
+        // Reading through a store leaves no trace.
+        for offset in 0..100_000 {
+            cache.insert_if_read_before(SegmentId(4), offset * 8, &bytes);
+        }
+        assert_eq!(cache.weight(), 196);
+    }
 }

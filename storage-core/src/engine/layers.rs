@@ -7,7 +7,7 @@
 use super::cache::ReadCache;
 use super::delta::Row;
 use super::run::RunFile;
-use super::segment::{RecordBytes, Segment};
+use super::segment::{RecordBytes, Segment, Span};
 use crate::error::{Error, Result};
 use crate::file::FileIO;
 use crate::format::manifest::{FIRST_GROUP, Manifest, PartEntry};
@@ -231,12 +231,17 @@ impl<F: FileIO> Layers<F> {
         })
     }
 
-    /// The records at these locations, in the same order.
-    pub fn read(&self, locations: &[Location]) -> Result<Vec<RecordBytes>> {
-        locations
-            .iter()
-            .map(|location| self.segment(location.segment)?.record(*location, &self.cache))
-            .collect()
+    /// The records at these locations, in the same order. Neighbours in a file, given one after the other, are read
+    /// together.
+    pub fn read(&self, mut locations: &[Location]) -> Result<Vec<RecordBytes>> {
+        let mut records = Vec::with_capacity(locations.len());
+        while let Some((span, rest)) = Span::split_off(locations) {
+            if let Some(segment) = span.segment() {
+                self.segment(segment)?.records(&span, &self.cache, &mut records)?;
+            }
+            locations = rest;
+        }
+        Ok(records)
     }
 
     /// The groups in the order of their creation, as far as the layers know: at most `limit` from `skip` on.

@@ -7,7 +7,7 @@
 //! says that this place had been made durable. Anywhere else it is damage, which is reported and never cut away.
 
 use super::backup::INCOMPLETE;
-use super::cache::read_cache;
+use super::cache::ReadCache;
 use super::checkpoint::create_segment;
 use super::delta::Delta;
 use super::latch::Latch;
@@ -46,7 +46,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             Found::Damaged(slot) => create(&io, Some(slot))?,
         };
         let schema = make_schema(manifest.hash_key);
-        let cache = Arc::new(read_cache(options.cache_bytes));
+        let cache = Arc::new(ReadCache::new(options.cache_bytes));
         let mut opened = Opened::default();
         for part in manifest.parts() {
             let run = RunFile::open(&*io, part.run, part.file_len, manifest.store)?;

@@ -11,7 +11,7 @@
 //!
 //! Nothing the store had is changed before the manifest is published, so an interrupted repair is begun anew.
 
-use super::cache::read_cache;
+use super::cache::ReadCache;
 use super::check::{Checked, Damage, Lost, OnProgress, Progress, Uncached};
 use super::checkpoint::create_file;
 use super::delta::{Delta, Row};
@@ -166,7 +166,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         };
         let mut repair: Repair<'_, F, S, D> = Repair {
             schema: make_schema(manifest.hash_key),
-            layers: Arc::new(Layers::new(Arc::new(read_cache(options.cache_bytes)))),
+            layers: Arc::new(Layers::new(Arc::new(ReadCache::new(options.cache_bytes)))),
             bad: Vec::new(),
             damaged: BTreeSet::new(),
             delta: D::create()?,

@@ -112,14 +112,34 @@ impl<F: FileIO> RunFile<F> {
         Block::verify(&bytes)
             .ok_or_else(|| self.corrupt(entry.offset, "an index block does not have its checksum"))?;
         if let Some(cache) = cache {
-            cache.insert(key, Arc::clone(&bytes));
+            cache.insert(key, &bytes);
         }
         Ok(bytes)
     }
 
     /// The block in which a key would be.
     fn find(&self, key: &Key) -> usize {
-        self.blocks.partition_point(|b| b.first <= *key).saturating_sub(1)
+        // Groups are hashes, so they are spread evenly between the first and the last: near where a key is to be expected
+        // it is found in few steps, and in few lines of memory, however many blocks there are.
+        let head = |key: &Key| key.0.first_chunk().map_or(0, |head| u64::from_be_bytes(*head));
+        let (Some(first), Some(last)) = (self.blocks.first(), self.blocks.last()) else { return 0 };
+        let (low, high, wanted) = (head(&first.first), head(&last.first), head(key));
+        let way = u128::from(wanted.saturating_sub(low)) * self.blocks.len() as u128;
+        let guess =
+            (way / u128::from(high.saturating_sub(low).max(1))).min(self.blocks.len() as u128 - 1) as usize;
+        let before = |n: usize| self.blocks.get(n).is_some_and(|block| block.first <= *key);
+        let (mut from, mut to, mut step) = (guess, guess, 1);
+        while from > 0 && !before(from) {
+            from = from.saturating_sub(step);
+            step *= 2;
+        }
+        step = 1;
+        while before(to) {
+            to += step;
+            step *= 2;
+        }
+        let range = self.blocks.get(from..to.min(self.blocks.len())).unwrap_or_default();
+        (from + range.partition_point(|block| block.first <= *key)).saturating_sub(1)
     }
 
     /// The row of a key.
@@ -142,12 +162,17 @@ impl<F: FileIO> RunFile<F> {
         let first = Key::first(group);
         let start = self.find(&first);
         for (n, entry) in self.blocks.iter().enumerate().skip(start) {
-            if entry.first.group() > group {
+            if n > start && entry.first.group() > group {
                 break;
             }
             let bytes = self.block(n, entry, Some(cache))?;
             let Some(block) = Block::trusted(&bytes) else { continue };
-            out.extend(block.rows_from(&first).take_while(|(key, _)| key.group() == group));
+            for (key, value) in block.rows_from(&first) {
+                if key.group() != group {
+                    return Ok(());
+                }
+                out.push((key, value));
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Log segments: files of complete, checksummed records. What is written once is never changed.
 
-use super::cache::{CHUNK_BYTES, CacheKey, ReadCache, Shared};
+use super::cache::{CacheKey, ReadCache, SPAN_BYTES, Shared};
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::record::{self, BadRecord, RECORD_HEADER, RecordHeader, SEGMENT_HEADER};
@@ -118,22 +118,77 @@ impl RecordBytes {
     }
 }
 
+/// Records of one file that lie so close together that they are read in one go.
+pub struct Span<'l> {
+    locations: &'l [Location],
+    /// Bytes from the first record's beginning to the last one's end.
+    len: usize,
+}
+
+impl<'l> Span<'l> {
+    /// Bytes between two records that are rather read than skipped: a read costs about as much as copying 8 KiB.
+    const GAP: u64 = 4 * 1024;
+    /// Bytes after which another read begins.
+    const LEN: u64 = 256 * 1024;
+
+    /// The longest span that these locations begin with, and those after it. They are in the order of the file.
+    pub fn split_off(locations: &'l [Location]) -> Option<(Self, &'l [Location])> {
+        let first = locations.first()?;
+        let start = u64::from(first.offset);
+        let end = |location: &Location| u64::from(location.offset) + u64::from(location.len);
+        let joined = locations.windows(2).take_while(|pair| {
+            let [a, b] = pair else { return false };
+            b.segment == first.segment
+                && u64::from(b.offset) <= end(a) + Self::GAP
+                && u64::from(b.offset) >= u64::from(a.offset)
+                && end(b) <= start + Self::LEN
+        });
+        let (locations, rest) = locations.split_at_checked(1 + joined.count())?;
+        let len = locations.iter().map(end).max().unwrap_or(start) - start;
+        Some((Self { locations, len: len as usize }, rest))
+    }
+
+    /// The file.
+    pub fn segment(&self) -> Option<SegmentId> {
+        self.locations.first().map(|location| location.segment)
+    }
+}
+
 impl<F: FileIO> Segment<F> {
-    /// Reads and verifies a record: small ones through the cache, as neighbours in the log are often wanted together.
-    pub fn record(&self, location: Location, cache: &ReadCache) -> Result<RecordBytes> {
-        let (offset, len) = (u64::from(location.offset), location.len as usize);
-        if u64::from(location.len) <= 2 * CHUNK_BYTES {
-            let (bytes, at) = self.cached(offset, len, cache)?;
-            let record = bytes.get(at..at + len).unwrap_or_default();
-            if let Ok((_, body)) = record::verify(record, self.id) {
-                let from = at + RECORD_HEADER as usize;
-                return Ok(RecordBytes { body: from..from + body.len(), bytes });
+    /// Reads and verifies the records of a span of this segment, appended to `out`: small spans through the cache.
+    pub fn records(&self, span: &Span<'_>, cache: &ReadCache, out: &mut Vec<RecordBytes>) -> Result<()> {
+        let Some(base) = span.locations.first().map(|location| location.offset) else { return Ok(()) };
+        let key = CacheKey::Span(self.id, base);
+        let keep = span.len <= SPAN_BYTES;
+        let cached = if keep { cache.get(&key).filter(|bytes| bytes.len() >= span.len) } else { None };
+        if let Some(bytes) = cached {
+            let before = out.len();
+            if self.records_in(&bytes, base, span.locations, out).is_ok() {
+                return Ok(());
             }
-            for chunk in chunks(offset, len) {
-                cache.remove(&CacheKey::Chunk(self.id, chunk as u32));
-            }
+            out.truncate(before);
+            cache.remove(&key);
         }
-        self.record_uncached(location)
+        let bytes = Arc::new(self.read(u64::from(base), span.len)?);
+        self.records_in(&bytes, base, span.locations, out)?;
+        if keep {
+            cache.insert_if_read_before(self.id, base, &bytes);
+        }
+        Ok(())
+    }
+
+    /// Verifies records in bytes of the file that begin at `base`.
+    fn records_in(
+        &self,
+        bytes: &Shared,
+        base: u32,
+        locations: &[Location],
+        out: &mut Vec<RecordBytes>,
+    ) -> Result<()> {
+        locations.iter().try_for_each(|location| {
+            out.push(self.record_in(bytes, u64::from(base), *location)?);
+            Ok(())
+        })
     }
 
     /// Reads and verifies a record from the file.
@@ -160,42 +215,6 @@ impl<F: FileIO> Segment<F> {
         buffer.truncate(got);
         Ok(buffer)
     }
-
-    /// Bytes that hold `len` bytes of the file from `offset` on, as far as it has them, and where in them these begin.
-    fn cached(&self, offset: u64, len: usize, cache: &ReadCache) -> Result<(Shared, usize)> {
-        let chunks = chunks(offset, len);
-        let at = (offset % CHUNK_BYTES) as usize;
-        if chunks.clone().count() == 1 {
-            return Ok((self.chunk(*chunks.start(), cache)?, at));
-        }
-        let mut bytes = Vec::with_capacity(at + len);
-        for chunk in chunks {
-            bytes.extend_from_slice(&self.chunk(chunk, cache)?);
-        }
-        Ok((Arc::new(bytes), at))
-    }
-
-    /// A chunk of the file. Only whole ones are kept: the last one still grows.
-    fn chunk(&self, number: u64, cache: &ReadCache) -> Result<Shared> {
-        let key = CacheKey::Chunk(self.id, number as u32);
-        if let Some(bytes) = cache.get(&key) {
-            return Ok(bytes);
-        }
-        let mut bytes = vec![0; CHUNK_BYTES as usize];
-        let got = self.handle()?.read_at(&mut bytes, number * CHUNK_BYTES)?;
-        bytes.truncate(got);
-        let bytes = Arc::new(bytes);
-        if got as u64 == CHUNK_BYTES {
-            cache.insert(key, Arc::clone(&bytes));
-        }
-        Ok(bytes)
-    }
-}
-
-/// The chunks that hold these bytes.
-fn chunks(offset: u64, len: usize) -> std::ops::RangeInclusive<u64> {
-    let last = (offset + len as u64).saturating_sub(1).max(offset);
-    offset / CHUNK_BYTES..=last / CHUNK_BYTES
 }
 
 /// Reads a segment through from an offset, record by record.

@@ -113,7 +113,9 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         let (frozen, layers) = {
             let index = self.index();
             let mut rows = Vec::new();
-            index.delta.group(group, &mut rows)?;
+            if index.rows > 0 {
+                index.delta.group(group, &mut rows)?;
+            }
             if !rows.is_empty() {
                 out.push(rows);
             }

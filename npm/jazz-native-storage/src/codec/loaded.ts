@@ -28,6 +28,38 @@ export interface LoadedCoValue {
   readonly sessions: readonly LoadedSession[];
 }
 
+/** A value of which each session is one piece that is there: one message holds it whole. */
+export interface WholeCoValue {
+  readonly header: CoValueHeader;
+  /** Ids of the sessions, in the order in which they were first stored. */
+  readonly sessions: readonly string[];
+  /** The content of each. */
+  readonly contents: readonly SessionContent[];
+}
+
+/**
+ * Reads a value in one pass, which is the short way for most; `undefined` if a session of it is cut into pieces. Then
+ * {@link readLoaded} is to be asked.
+ */
+export function readWhole(bytes: Uint8Array): WholeCoValue | undefined {
+  const reader = new ByteReader(bytes);
+  const header = readHead(reader);
+  const sessions: string[] = [];
+  const contents: SessionContent[] = [];
+  for (let left = reader.u32(); left > 0; left--) {
+    sessions.push(reader.str16());
+    const counter = reader.u32();
+    if ((reader.u8() & SESSION_HAS_CHUNK_SIGNATURE) !== 0 || reader.u32() !== 1) return undefined;
+    const after = reader.u32();
+    const count = reader.u32();
+    if (after !== 0 || count !== counter || reader.u8() === PIECE_LEFT_OUT) return undefined;
+    const signature = reader.str16();
+    contents.push(contentOf(0, readTransactions(reader, reader.u32(), count), signature));
+  }
+  reader.finish();
+  return { header, sessions, contents };
+}
+
 export function readLoaded(bytes: Uint8Array): LoadedCoValue {
   const reader = new ByteReader(bytes);
   const value = readCoValue(reader);
@@ -60,10 +92,14 @@ export function readPiece(bytes: Uint8Array, after: number): SessionContent {
   return content;
 }
 
-function readCoValue(reader: ByteReader): LoadedCoValue {
+function readHead(reader: ByteReader): CoValueHeader {
   const version = reader.u8();
   if (version !== FORM_VERSION) throw malformed(`it has the unknown version ${version}`);
-  const header = JSON.parse(reader.str32()) as CoValueHeader;
+  return JSON.parse(reader.str32()) as CoValueHeader;
+}
+
+function readCoValue(reader: ByteReader): LoadedCoValue {
+  const header = readHead(reader);
   const sessions: LoadedSession[] = [];
   for (let left = reader.u32(); left > 0; left--) {
     const id = reader.str16();

@@ -7,9 +7,9 @@ import { NativeStorageError } from "../errors.js";
 import { STR16_MAX, STR32_MAX } from "../generated/definitions.js";
 import { readWtf8, type TextPlatform, text } from "./text.js";
 
-/** A view of each answer would cost more than the one number most of them have. */
-const numberBytes = new Uint8Array(8);
-const numberView = new DataView(numberBytes.buffer);
+/** Small answers of the engine share their memory, so that one view serves many of them. */
+let viewed: ArrayBufferLike | undefined;
+let view = new DataView(new ArrayBuffer(0)) as DataView;
 
 export class ByteReader {
   constructor(
@@ -43,9 +43,12 @@ export class ByteReader {
 
   f64(): number {
     const at = this.take(8);
-    const bytes = this.bytes;
-    for (let i = 0; i < 8; i++) numberBytes[i] = bytes[at + i] as number;
-    return numberView.getFloat64(0, true);
+    const { buffer, byteOffset } = this.bytes;
+    if (viewed !== buffer) {
+      viewed = buffer;
+      view = new DataView(buffer);
+    }
+    return view.getFloat64(byteOffset + at, true);
   }
 
   /** A `str16`, given that `known` was read from offset `knownAt`: the same string again if the bytes are the same. */

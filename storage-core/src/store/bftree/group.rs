@@ -3,7 +3,6 @@
 use crate::engine::delta::Row;
 use crate::format::row::{CoValueRow, Extent, Group, HeadRow, Key, SPILL_EXTENTS, SpillRow, Tag};
 use crate::format::{Location, Ordinal};
-use std::collections::BTreeMap;
 
 /// A session as the index knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +27,21 @@ pub(super) struct SessionView {
 }
 
 impl SessionView {
+    /// A session of which nothing is known yet.
+    fn new(slot: u32) -> Self {
+        Self {
+            slot,
+            tag: Tag(0),
+            count: 0,
+            bytes_since: 0,
+            created: 0,
+            delete_session: false,
+            extents: Vec::new(),
+            reset: false,
+            epoch: 0,
+        }
+    }
+
     /// Whether a load cuts the session into pieces.
     pub(super) fn has_chunk_signature(&self) -> bool {
         self.extents.iter().any(|e| e.chunk_signature)
@@ -62,55 +76,47 @@ impl GroupView {
     /// Puts the rows of several layers together, newest layer first.
     pub(super) fn read<L: AsRef<[Row]>>(layers: &[L]) -> Self {
         let mut view = Self::default();
-        let mut sessions: BTreeMap<u32, (SessionView, Vec<Vec<Extent>>)> = BTreeMap::new();
-        for layer in layers {
+        for layer in layers.iter().rev() {
             for rows in layer.as_ref().chunk_by(|a, b| a.0.slot() == b.0.slot()) {
                 let Some(((key, value), spills)) = rows.split_first() else { continue };
                 if let Some(row) = CoValueRow::decode(value) {
                     view.erased |= row.erased;
-                    view.created = view.created.or(row.created);
-                    continue;
+                    view.created = row.created.or(view.created);
+                } else if let Some(head) = HeadRow::decode(value) {
+                    view.continue_session(key.slot(), &head, spills);
                 }
-                let Some(head) = HeadRow::decode(value) else { continue };
-                let (session, fragments) = sessions.entry(key.slot()).or_insert_with(|| {
-                    let session = SessionView {
-                        slot: key.slot(),
-                        tag: head.tag,
-                        count: head.count,
-                        bytes_since: head.bytes_since,
-                        created: 0,
-                        delete_session: head.delete_session,
-                        extents: Vec::new(),
-                        reset: false,
-                        epoch: head.epoch,
-                    };
-                    (session, Vec::new())
-                });
-                if session.reset {
-                    continue;
-                }
-                session.reset = head.reset;
-                if head.created != 0 {
-                    session.created = head.created;
-                }
-                let mut fragment = Vec::new();
-                for (_, value) in spills {
-                    if let Some(spill) = SpillRow::decode(value).filter(|s| s.epoch == head.epoch) {
-                        fragment.extend_from_slice(spill.extents());
-                    }
-                }
-                fragment.extend_from_slice(head.extents());
-                fragments.push(fragment);
             }
         }
-        view.sessions = sessions
-            .into_values()
-            .map(|(mut session, fragments)| {
-                session.extents = fragments.into_iter().rev().flatten().collect();
-                session
-            })
-            .collect();
         view
+    }
+
+    /// Adds what a newer layer has of a session.
+    fn continue_session(&mut self, slot: u32, head: &HeadRow, spills: &[Row]) {
+        let at = match self.sessions.binary_search_by_key(&slot, |session| session.slot) {
+            Ok(at) => at,
+            Err(at) => {
+                self.sessions.insert(at, SessionView::new(slot));
+                at
+            }
+        };
+        let Some(session) = self.sessions.get_mut(at) else { return };
+        if head.reset {
+            *session = SessionView { reset: true, ..SessionView::new(slot) };
+        }
+        session.tag = head.tag;
+        session.count = head.count;
+        session.bytes_since = head.bytes_since;
+        session.delete_session = head.delete_session;
+        session.epoch = head.epoch;
+        if head.created != 0 {
+            session.created = head.created;
+        }
+        for (_, value) in spills {
+            if let Some(spill) = SpillRow::decode(value).filter(|s| s.epoch == head.epoch) {
+                session.extents.extend_from_slice(spill.extents());
+            }
+        }
+        session.extents.extend_from_slice(head.extents());
     }
 
     /// The records that it points to, each once, in the order of their places.

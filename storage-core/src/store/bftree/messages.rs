@@ -146,8 +146,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         let Some(header) = snapshot.header(&records, id)? else { return Ok(None) };
         let mut out = LoadedWriter::new(header)?;
         for (session, plan) in sessions.iter().zip(plans) {
-            let name = self.session_id(&snapshot, session, &records)?;
-            out.session(name.as_bytes(), session.count, session.has_chunk_signature())?;
+            out.session(records.session_id(session)?, session.count, session.has_chunk_signature())?;
             for (after, end, include) in plan {
                 if !include {
                     out.piece_left_out(after, end - after)?;

@@ -53,7 +53,8 @@ fn names_cache<K: Eq + std::hash::Hash, V: Clone>(entries: usize) -> quick_cache
 pub struct BfTreeStorage<F: FileIO, D: Delta = BfTreeDelta> {
     engine: Engine<F, CoValueSchema, D>,
     durability: Durability,
-    names: quick_cache::sync::Cache<(Group, Tag), SessionId>,
+    /// Names of sessions by slot and tag, which are 96 bits of a keyed hash.
+    names: quick_cache::sync::Cache<(u32, Tag), SessionId>,
     verified: quick_cache::sync::Cache<Group, ()>,
 }
 

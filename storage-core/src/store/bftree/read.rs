@@ -59,27 +59,22 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// The ids of all stored sessions, in the order in which they were first stored.
     pub(super) fn session_ids(&self, snapshot: &Snapshot<F>) -> Result<Vec<SessionId>> {
         let sessions = snapshot.view.stored_sessions();
-        let known: Vec<_> = sessions.iter().map(|s| self.names.get(&(snapshot.group, s.tag))).collect();
+        let known: Vec<_> = sessions.iter().map(|s| self.names.get(&(s.slot, s.tag))).collect();
         let unknown = sessions.iter().zip(&known).filter(|(_, known)| known.is_none());
         let firsts = unknown.filter_map(|(s, _)| s.extents.first().map(|e| e.location)).collect();
         let records = snapshot.read(firsts)?;
         sessions
             .iter()
             .zip(known)
-            .map(|(session, known)| known.map_or_else(|| self.session_id(snapshot, session, &records), Ok))
+            .map(|(session, known)| known.map_or_else(|| self.session_id(session, &records), Ok))
             .collect()
     }
 
-    /// The id of a session, given the record of its first transactions.
-    pub(super) fn session_id(
-        &self,
-        snapshot: &Snapshot<F>,
-        session: &SessionView,
-        records: &Records,
-    ) -> Result<SessionId> {
-        let id = records.first(session)?.session_id.ok_or_else(|| missing(snapshot.group, session, 0))?;
-        let id = SessionId::new(id);
-        self.names.insert((snapshot.group, session.tag), id.clone());
+    /// The id of a session, given the record of its first transactions. It is remembered: one session writes to many
+    /// CoValues.
+    fn session_id(&self, session: &SessionView, records: &Records) -> Result<SessionId> {
+        let id = SessionId::new(records.session_id(session)?);
+        self.names.insert((session.slot, session.tag), id.clone());
         Ok(id)
     }
 
@@ -126,9 +121,14 @@ impl Records {
     }
 
     /// The first part of a session.
-    pub(super) fn first(&self, session: &SessionView) -> Result<Append<'_>> {
+    fn first(&self, session: &SessionView) -> Result<Append<'_>> {
         let extent = session.extents.first().ok_or_else(|| missing(self.group, session, 0))?;
         self.append(session, extent.location, extent.start)
+    }
+
+    /// The id of a session.
+    pub(super) fn session_id(&self, session: &SessionView) -> Result<&[u8]> {
+        self.first(session)?.session_id.ok_or_else(|| missing(self.group, session, 0))
     }
 
     /// What the record at `location` says of the session from `start` on. An erased past of the same session may have
