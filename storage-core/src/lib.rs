@@ -12,8 +12,8 @@
 #[cfg(feature = "uniffi")]
 uniffi::setup_scaffolding!("jazz_storage");
 
-// Upstream's source with a few edits, where upstream's crate does not compile.
-#[cfg(any(target_family = "wasm", target_os = "android", target_os = "ios"))]
+// Upstream's source with a few edits: for platforms where upstream's crate does not compile, and without two system calls
+// for each write elsewhere.
 extern crate bf_tree_portable as bf_tree;
 
 pub mod api;

@@ -35,6 +35,7 @@ fn options(checkpoint_rows: u64, fanout: usize) -> StoreOptions {
         cache_bytes: 64 << 10,
         buffer_bytes: 64 << 10,
         reserve_bytes: 0,
+        prepare_bytes: 0,
         background_sync: false,
         background_maintenance: false,
     };

@@ -1,9 +1,15 @@
-//! The rules by which bf-tree is used (`bftree/mod.rs`), over upstream's crate.
+//! The rules by which bf-tree is used (`bftree/mod.rs`), over upstream's crate as it is published.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bftree;
 
-use jazz_storage_core::engine::delta::BfTreeDelta;
+// The engine's own module, compiled over the other crate: in it `bf_tree` and `crate::` mean what they mean here.
+#[allow(unreachable_pub)]
+#[path = "../src/engine/delta/bftree.rs"]
+mod delta;
+
+use delta::BfTreeDelta;
+use jazz_storage_core::{engine, error, format};
 
 #[test]
 fn exactly_the_version_that_the_rules_are_about_is_used() {

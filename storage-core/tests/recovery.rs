@@ -64,6 +64,34 @@ fn a_crash_after_any_step_loses_nothing_and_the_store_goes_on() {
 }
 
 #[test]
+fn zeros_written_ahead_of_the_log_are_its_end() {
+    let mut prepared = options(1_000_000, 8);
+    prepared.durability = Durability::Strict;
+    prepared.engine.prepare_bytes = 1 << 16;
+    let (io, model, name) = (InMemoryFileIO::new(), ModelStorage::new(), "segment-00000001.log");
+    let storage = Store::<BfTreeDelta>::open(io.clone(), prepared.clone()).unwrap();
+    let mut lengths = Vec::new();
+    for n in 0..40 {
+        step(&storage, n).unwrap();
+        step(&model, n).unwrap();
+        lengths.push(read_file(&io, name).len());
+        let crashed = copy(&io);
+        let reopened = Store::<BfTreeDelta>::open(crashed.clone(), prepared.clone()).unwrap();
+        assert_eq!(reopened.stats().unwrap().discarded, 0, "after step {n}");
+        assert_same(&contents(&reopened), &contents(&model), &format!("after step {n}"));
+        let verified = reopened.verify(&mut |_| true).unwrap();
+        assert!(verified.damage.is_empty(), "after step {n}");
+    }
+    lengths.dedup();
+    assert!(lengths.len() <= 3, "a commit makes the file longer: {lengths:?}");
+    // In the next segment as well, and this one is sealed with its zeros.
+    storage.checkpoint().unwrap();
+    step(&storage, 40).unwrap();
+    step(&model, 40).unwrap();
+    assert_same(&contents(&open(&copy(&io)).unwrap()), &contents(&model), "after a checkpoint");
+}
+
+#[test]
 fn a_write_torn_anywhere_is_as_if_it_had_not_begun() {
     let io = InMemoryFileIO::new();
     let storage = open(&io).unwrap();

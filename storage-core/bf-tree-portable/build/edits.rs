@@ -81,13 +81,49 @@ pub(crate) use {check_parent, counter, histogram, info, timer};\n",
         replace: "#[cfg(all(any(), target_os = ",
     },
     Edit {
-        why: "futexes for every system with threads, none where there is one thread",
+        why: "futexes for every system with threads, called when somebody waits; none where there is one thread",
         file: "utils/atomic_wait.rs",
         times: 1,
         find: "/// If the value is `value`, wait until woken up.\n",
         replace: "\
+/// Waking is a system call, two of them for each write to the tree: it is spared as long as nobody waits.
+///
+/// Either the one who wakes sees that somebody is counted, or the one who waits sees that the value has changed: each
+/// writes first and reads behind a fence.
 #[cfg(not(target_family = \"wasm\"))]
-use ::atomic_wait as platform;
+mod platform {
+    use core::sync::atomic::{fence, AtomicU32, AtomicUsize, Ordering};
+
+    static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+    #[inline]
+    pub fn wait(atomic: &AtomicU32, value: u32) {
+        WAITING.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        ::atomic_wait::wait(atomic, value);
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn nobody_waits() -> bool {
+        fence(Ordering::SeqCst);
+        WAITING.load(Ordering::Relaxed) == 0
+    }
+
+    #[inline]
+    pub fn wake_one(ptr: *const AtomicU32) {
+        if !nobody_waits() {
+            ::atomic_wait::wake_one(ptr);
+        }
+    }
+
+    #[inline]
+    pub fn wake_all(ptr: *const AtomicU32) {
+        if !nobody_waits() {
+            ::atomic_wait::wake_all(ptr);
+        }
+    }
+}
 
 /// Nobody else is there to wait for.
 #[cfg(target_family = \"wasm\")]

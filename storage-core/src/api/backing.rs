@@ -147,6 +147,7 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     }
     fn make_strict(&self) {
         self.strict.store(true, Ordering::Relaxed);
+        self.store.expect_syncs();
     }
     fn ticket(&self) -> Option<Ticket> {
         self.strict.load(Ordering::Relaxed).then(|| Box::new(self.store.ticket()) as Ticket)

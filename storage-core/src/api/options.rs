@@ -1,6 +1,6 @@
 //! Options, statistics and results of the API: plain records of numbers, strings and booleans.
 
-use crate::engine::{self, EngineOptions, EngineStats};
+use crate::engine::{self, EngineOptions, EngineStats, PREPARE_BYTES};
 use crate::error::{Error, Result};
 use crate::format::row::{KEY_LEN, VALUE_LEN};
 use crate::store::StoreOptions;
@@ -144,6 +144,7 @@ impl OpenOptions {
                     .map_or(defaults.checkpoint_rows, |bytes| rows(bytes as u64)),
                 background_sync: defaults.background_sync && self.level() == Durability::Relaxed,
                 buffer_bytes: bytes(self.buffer_bytes, defaults.buffer_bytes),
+                prepare_bytes: if self.level() == Durability::Strict { PREPARE_BYTES } else { 0 },
                 ..defaults
             },
         }

@@ -93,6 +93,8 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         log.marked = durable;
         log.next = lsn.next();
         log.rows = 0;
+        log.recent.clear();
+        log.prepared = 0;
         self.syncer.switch(segment, durable, lsn);
         self.count(|c| c.bytes_written += durable);
         Ok(())

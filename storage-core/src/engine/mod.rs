@@ -25,6 +25,7 @@ pub mod merge;
 pub mod observer;
 pub mod part;
 mod primitives;
+mod recent;
 pub mod recovery;
 pub mod repair;
 pub mod reserve;
@@ -46,8 +47,10 @@ use check::{Checked, Records};
 use delta::{Delta, Row};
 use layers::Layers;
 use observer::Observer;
+use recent::Recent;
 use segment::RecordBytes;
 use state::Core;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 
@@ -79,6 +82,8 @@ pub struct EngineOptions {
     /// Bytes of disk kept at least for erasing and compacting when there is no other room left; a sixteenth of a larger
     /// store.
     pub reserve_bytes: u64,
+    /// Bytes of zeros that are written ahead of the log, so that a sync need not write down its growth; 0 for none.
+    pub prepare_bytes: u64,
     /// Layers of about one size that are merged into one.
     pub fanout: usize,
     /// Layers above which they are merged without rewriting what they point to.
@@ -89,6 +94,9 @@ pub struct EngineOptions {
     pub background_maintenance: bool,
 }
 
+/// What [`EngineOptions::prepare_bytes`] should be where each commit is synced.
+pub const PREPARE_BYTES: u64 = 1 << 20;
+
 impl Default for EngineOptions {
     fn default() -> Self {
         Self {
@@ -97,6 +105,7 @@ impl Default for EngineOptions {
             cache_bytes: 16 << 20,
             buffer_bytes: 8 << 20,
             reserve_bytes: 1 << 20,
+            prepare_bytes: 0,
             fanout: 4,
             max_layers: 12,
             background_sync: true,
@@ -209,17 +218,22 @@ pub struct IndexWriter<'a, D: Delta> {
     delta: &'a D,
     rows: &'a mut u64,
     created: &'a mut Vec<Group>,
+    recent: Option<&'a mut Recent>,
 }
 
 impl<D: Delta> IndexWriter<'_, D> {
     /// The delta's row of a key.
     pub fn get(&self, key: &Key) -> Option<Value> {
-        self.delta.get(key)
+        let kept = self.recent.as_ref().and_then(|recent| recent.get(key));
+        kept.unwrap_or_else(|| self.delta.get(key))
     }
     /// Writes a row. `fresh`: the delta has none of this key yet.
     pub fn put(&mut self, key: &Key, value: &Value, fresh: bool) -> Result<()> {
         self.delta.put(key, value)?;
         *self.rows += u64::from(fresh);
+        if let Some(recent) = &mut self.recent {
+            recent.keep(key, Some(*value));
+        }
         Ok(())
     }
     /// Adds to the list of CoValues in the order of creation.
@@ -337,6 +351,11 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     /// Tells an observer of what happens to the store, for as long as it lives; first of what is so already.
     pub fn observe(&self, observer: Weak<dyn Observer>) {
         self.core.observers.add(observer);
+    }
+
+    /// Prepares the log for commits that are synced one by one, from now on.
+    pub fn expect_syncs(&self) {
+        self.core.prepare_bytes.store(PREPARE_BYTES, Ordering::Relaxed);
     }
 
     /// Writes the delta out as a part now.

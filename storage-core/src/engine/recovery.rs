@@ -16,6 +16,7 @@ use super::maintenance::Maintenance;
 use super::manifest::{self, Found};
 use super::observer::Observers;
 use super::part::Numbers;
+use super::recent::Recent;
 use super::reserve::RESERVE_FILE;
 use super::run::RunFile;
 use super::segment::{Scanner, Segment, describe};
@@ -30,7 +31,7 @@ use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::manifest::{Manifest, SLOTS, SegmentEntry};
 use crate::format::record::{BadHeader, BadRecord, SEGMENT_HEADER, SegmentHeader};
 use crate::format::{FORMAT_VERSION, Generation, HashKey, Lsn, Ordinal, RunId, SegmentId, StoreId};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 
 impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
@@ -54,8 +55,9 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             opened.segments.extend(part.segments.iter().map(|segment| Segment::existing(&io, segment.id)));
         }
         let delta = D::create()?;
-        let (mut rows, mut created) = (0, Vec::new());
-        let writer = IndexWriter { delta: &delta, rows: &mut rows, created: &mut created };
+        let (mut rows, mut created, mut recent) = (0, Vec::new(), Recent::new());
+        let writer =
+            IndexWriter { delta: &delta, rows: &mut rows, created: &mut created, recent: Some(&mut recent) };
         let replayed =
             Replay { io: &io, manifest: &manifest, schema: &schema, writer, discarded: 0 }.run()?;
         opened.segments.extend(replayed.segments.iter().map(Arc::clone));
@@ -86,6 +88,8 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             end: replayed.end,
             next: replayed.next,
             rows,
+            recent,
+            prepared: 0,
             buffer: Vec::new(),
             closed: false,
         };
@@ -94,6 +98,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         let spent = options.reserve_bytes > 0 && created_before > 0 && !io.exists(RESERVE_FILE)?;
         let core = Core {
             spent: AtomicBool::new(spent),
+            prepare_bytes: AtomicU64::new(options.prepare_bytes),
             identity: (manifest.store, manifest.hash_key),
             numbers: Arc::new(Numbers::new(manifest.next_run, manifest.next_pack)),
             maintenance: Mutex::new(Maintenance::new(manifest, replayed.sealed)),

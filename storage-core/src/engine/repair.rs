@@ -323,8 +323,12 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
                 Ok(scanned) => {
                     let lsn = scanned.header.lsn;
                     let (kind, location, body) = (scanned.header.kind, scanned.location, scanned.body);
-                    let mut writer =
-                        IndexWriter { delta: &self.delta, rows: &mut rows, created: &mut created };
+                    let mut writer = IndexWriter {
+                        delta: &self.delta,
+                        rows: &mut rows,
+                        created: &mut created,
+                        recent: None,
+                    };
                     let applied = Applied { lsn, kind, location, body };
                     if lsn >= self.next_lsn && self.schema.apply(applied, &mut writer).is_ok() {
                         self.next_lsn = lsn.next();

@@ -11,6 +11,7 @@ use super::layers::Layers;
 use super::maintenance::Maintenance;
 use super::observer::Observers;
 use super::part::Numbers;
+use super::recent::Recent;
 use super::segment::Segment;
 use super::sync::Syncer;
 use super::worker::Bell;
@@ -19,7 +20,7 @@ use crate::error::Result;
 use crate::file::FileIO;
 use crate::format::row::{Group, Key, Value};
 use crate::format::{HashKey, Lsn, SegmentId, StoreId};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Where the log goes on after a delta was frozen.
@@ -65,6 +66,9 @@ pub(super) struct Log<F: FileIO> {
     pub(super) next: Lsn,
     /// Rows in the delta.
     pub(super) rows: u64,
+    pub(super) recent: Recent,
+    /// Where the zeros end that were written ahead of the log.
+    pub(super) prepared: u64,
     pub(super) buffer: Vec<u8>,
     pub(super) closed: bool,
 }
@@ -80,6 +84,8 @@ pub(super) struct Core<F: FileIO, S: Schema, D: Delta> {
     pub(super) log: Mutex<Log<F>>,
     pub(super) index: RwLock<Index<F, D>>,
     pub(super) numbers: Arc<Numbers>,
+    /// See [`EngineOptions::prepare_bytes`].
+    pub(super) prepare_bytes: AtomicU64,
     /// The reserve was given up.
     pub(super) spent: AtomicBool,
     pub(super) cache: Arc<ReadCache>,

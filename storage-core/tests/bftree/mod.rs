@@ -1,8 +1,8 @@
 //! What bf-tree, in the version that is used, does and does not do: the ground of the rules of docs/design.md, section
 //! 5.4, by which `engine/delta/bftree.rs` uses it.
 //!
-//! Two tests consist of this: `bftree_rules.rs` over upstream's crate, which desktop systems have, `bftree_portable.rs`
-//! over `bf-tree-portable`, which the others have. What `bf_tree` and `BfTreeDelta` are is said there.
+//! Two tests consist of this: `bftree_rules.rs` over upstream's crate, `bftree_portable.rs` over `bf-tree-portable`, which
+//! the engine has. What `bf_tree` and `BfTreeDelta` are is said there.
 //!
 //! Used by the rules it agrees with a map, over many operations and with readers in several threads. Each rule has a test
 //! that shows what happens otherwise, **as it is today**. When one of those fails after an upgrade, the fault may be gone:

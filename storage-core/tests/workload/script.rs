@@ -30,6 +30,7 @@ pub fn options(durability: Durability, checkpoint_rows: u64, fanout: usize) -> S
         cache_bytes: 64 << 10,
         buffer_bytes: 64 << 10,
         reserve_bytes: 8 << 10,
+        prepare_bytes: if durability == Durability::Strict { 1 << 10 } else { 0 },
         background_sync: false,
         background_maintenance: false,
     };

@@ -41,7 +41,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// slots given to others in this change.
     pub(super) fn place(
         &self,
-        write: &StoreWrite<'_, F, D>,
+        write: &mut StoreWrite<'_, F, D>,
         group: Group,
         session: &[u8],
         taken: &HashMap<u32, Tag>,
@@ -71,7 +71,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// with that in the log.
     pub(super) fn covalue_row(
         &self,
-        write: &StoreWrite<'_, F, D>,
+        write: &mut StoreWrite<'_, F, D>,
         group: Group,
         id: &[u8],
     ) -> Result<Option<CoValueRow>> {

@@ -117,6 +117,11 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         self.engine.flush()
     }
 
+    /// Prepares for operations that are made durable one by one, from now on.
+    pub fn expect_syncs(&self) {
+        self.engine.expect_syncs();
+    }
+
     /// Gives what waits until everything stored so far survives a power cut. It does not keep the store open.
     pub fn ticket(&self) -> impl FnOnce() -> Result<()> + Send + use<F, D> {
         self.engine.ticket()

@@ -117,7 +117,7 @@ impl<F: FileIO, D: Delta> StorageBackend for BfTreeStorage<F, D> {
         check_id(id.as_bytes(), "CoValue id")?;
         let group = self.engine.schema().group(id.as_bytes());
         let mut write = self.engine.write()?;
-        if let Some(row) = self.covalue_row(&write, group, id.as_bytes())? {
+        if let Some(row) = self.covalue_row(&mut write, group, id.as_bytes())? {
             write.finish(self.durability())?;
             return Ok(row.created.map(|(ordinal, _)| CoValueRowId(ordinal.0 + 1)));
         }
@@ -226,7 +226,7 @@ impl<F: FileIO, D: Delta> StorageBackend for BfTreeStorage<F, D> {
     fn erase_covalue_but_keep_tombstone(&self, id: &CoValueId) -> Result<bool> {
         let group = self.engine.schema().group(id.as_bytes());
         let mut write = self.engine.write()?;
-        let stored = self.covalue_row(&write, group, id.as_bytes())?;
+        let stored = self.covalue_row(&mut write, group, id.as_bytes())?;
         let pending = self.engine.schema().small().pending_deletions.contains(id);
         let sessions = if stored.is_some() { self.erasable(id)? } else { Vec::new() };
         let done = stored.is_none_or(|row| row.erased) && sessions.is_empty() && !pending;
