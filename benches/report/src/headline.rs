@@ -61,7 +61,7 @@ const HEADS: &[Head] = &[
 ];
 
 /// The table of the headline, and what was reached and lost.
-pub fn text(runs: &[&Run], lines: &[Line], losses: &[Loss]) -> String {
+pub fn text(runs: &[&Run], lines: &[Line], losses: &[Loss], comparisons: usize) -> String {
     let mut table = Table::new([
         "CPU of one operation",
         "native",
@@ -88,7 +88,8 @@ pub fn text(runs: &[&Run], lines: &[Line], losses: &[Loss]) -> String {
         let _ = write!(text, ", and {unknown} were not measured");
     }
     let lost = losses.iter().filter(|loss| !loss.is_variant).count();
-    let _ = writeln!(text, ". In {lost} measurements a peer is better than the native storage.");
+    let _ =
+        writeln!(text, ". In {lost} of {comparisons} comparisons a peer is better than the native storage.");
     text
 }
 
@@ -115,9 +116,9 @@ fn row(run: &Run, head: &Head) -> Option<Vec<String>> {
 }
 
 /// The part of README.md, of which `link` leads to the report.
-pub fn block(runs: &[&Run], lines: &[Line], losses: &[Loss], link: &str) -> String {
+pub fn block(runs: &[&Run], lines: &[Line], losses: &[Loss], comparisons: usize, link: &str) -> String {
     let mut text = "## How fast it is\n\n".to_owned();
-    text.push_str(&text_without_gap(&self::text(runs, lines, losses)));
+    text.push_str(&text_without_gap(&self::text(runs, lines, losses, comparisons)));
     let machines = unique(runs.iter().map(|run| {
         let machine = &run.machine;
         let cpu = machine.cpu.as_deref().unwrap_or("processors that are not known");

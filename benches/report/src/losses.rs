@@ -19,6 +19,8 @@ pub struct Loss {
     pub place: String,
     /// What was measured.
     pub what: String,
+    /// Whether it is a percentile of a distribution.
+    pub is_latency: bool,
     /// Ours, and its figure.
     pub ours: (String, String),
     /// The peer, and its figure.
@@ -56,6 +58,17 @@ pub fn losses(runs: &[&Run]) -> Vec<Loss> {
     found
 }
 
+/// How many figures of peers are compared with their baseline: what losses are among.
+pub fn comparisons(runs: &[&Run]) -> usize {
+    let of_run = |run: &&Run| {
+        let measured = of_peers(run, &run.measurements).filter(|(_, theirs)| run.baseline(*theirs).is_some());
+        let timed = of_peers(run, &run.latencies)
+            .filter_map(|(_, theirs)| run.baseline(theirs).map(|ours| both(ours.found, theirs).count()));
+        measured.count() + timed.sum::<usize>()
+    };
+    runs.iter().map(of_run).sum()
+}
+
 fn of_peers<'a, T: Found>(run: &'a Run, all: &'a [T]) -> impl Iterator<Item = (&'a Peer, &'a T)> {
     let known = all.iter().filter_map(|found| Some((run.peer(found.peer())?, found)));
     known.filter(|(peer, _)| peer.kind == Kind::Peer)
@@ -75,8 +88,9 @@ fn measured(
     is_loss.then(|| Loss {
         suite: run.suite,
         level: peer.level,
-        place: place(run, theirs.place()),
+        place: place(theirs.place()),
         what: metric.title().to_owned(),
+        is_latency: false,
         ours: (ours.peer.title.clone(), format::value(metric, our_best)),
         theirs: (peer.title.clone(), format::value(metric, their_best)),
         by: advantage(&our_values, &their_values, more).map(Ratio::inverse),
@@ -85,23 +99,27 @@ fn measured(
     })
 }
 
-/// The percentiles that both have, and in which the peer is better.
+/// The percentiles that both have: per cent, ours, theirs.
+fn both<'a>(ours: &'a Latencies, theirs: &'a Latencies) -> impl Iterator<Item = (f64, f64, f64)> + 'a {
+    theirs.percentiles.iter().filter_map(|&(part, their_time)| {
+        let same = ours.percentiles.iter().find(|(ours, _)| *ours == part);
+        same.map(|&(_, our_time)| (part, our_time, their_time))
+    })
+}
+
 fn timed(
     run: &Run,
     (index, ours): (usize, Opponent<'_, Latencies>),
     peer: &Peer,
     theirs: &Latencies,
 ) -> Vec<Loss> {
-    let both = theirs.percentiles.iter().filter_map(|&(part, their_time)| {
-        let same = ours.found.percentiles.iter().find(|(ours, _)| *ours == part);
-        same.map(|&(_, our_time)| (part, our_time, their_time))
-    });
-    let lost = both.filter(|(_, our_time, their_time)| their_time < our_time);
+    let lost = both(ours.found, theirs).filter(|(_, our_time, their_time)| their_time < our_time);
     lost.map(|(part, our_time, their_time)| Loss {
         suite: run.suite,
         level: peer.level,
-        place: place(run, theirs.place()),
-        what: format!("latency, {}", percentile(part)),
+        place: place(theirs.place()),
+        what: percentile(part),
+        is_latency: true,
         ours: (ours.peer.title.clone(), format::value(Metric::Wall, our_time / 1e3)),
         theirs: (peer.title.clone(), format::value(Metric::Wall, their_time / 1e3)),
         by: advantage(&[our_time], &[their_time], false).map(Ratio::inverse),
@@ -116,8 +134,8 @@ pub fn percentile(part: f64) -> String {
     if part == 100.0 { "longest".to_owned() } else { format!("p{part}") }
 }
 
-fn place(run: &Run, place: Place<'_>) -> String {
+fn place(place: Place<'_>) -> String {
     let Place { workload, phase, at, .. } = place;
     let stored = at.map(|at| format!(" with {} CoValues", format::size(at))).unwrap_or_default();
-    format!("{}: {}{stored}", run.title_of(workload), phase_title(phase))
+    format!("{workload}: {}{stored}", phase_title(phase))
 }

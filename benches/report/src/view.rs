@@ -202,6 +202,12 @@ const PHASES: &[(&str, &str)] = &[
     ("compact", "compact"),
 ];
 
+/// What the report shows of distributions: what a user waits for. The rest is in the result files.
+pub fn shows_latencies(place: Place<'_>) -> bool {
+    let shown = ["store", "store-alone", "store-64", "load", "load-cold", "mixed"];
+    shown.contains(&place.phase) && (place.at.is_none() || place.phase == "store")
+}
+
 /// What the report calls a phase.
 pub fn phase_title(phase: &str) -> &str {
     PHASES.iter().find(|(name, _)| *name == phase).map_or(phase, |(_, title)| title)

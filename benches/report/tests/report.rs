@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use jazz_storage_bench_report::headline::{BEGIN, END, insert};
-use jazz_storage_bench_report::losses::{Loss, losses};
+use jazz_storage_bench_report::losses::{Loss, comparisons, losses};
 use jazz_storage_bench_report::results::{Run, parse};
 use jazz_storage_bench_report::targets::{Line, TARGETS, Verdict, judge};
 use jazz_storage_bench_report::view::Found;
@@ -195,17 +195,42 @@ fn losses_are_exactly_where_a_peer_of_equal_level_is_better() {
             loss.theirs.0 == peer && loss.place == place && loss.what == what && !loss.is_variant
         })
     };
-    let files = of("SQLite, cached", "chunks of 150 KB: store", "CPU").unwrap();
+    let files = of("SQLite, cached", "files: store", "CPU").unwrap();
     assert_eq!(files.by.unwrap().value, 20.0 / 18.0);
     assert!(!files.is_in_every_round(), "in the second round ours was better");
-    assert!(of("SQLite, cached", "many small CoValues: store", "peak memory").unwrap().is_in_every_round());
-    assert!(of("SQLite, cached", "many small CoValues: store", "latency, p99.9").is_some());
-    assert!(of("SQLite, cached", "many small CoValues: store", "CPU").is_none(), "ours is better");
-    assert!(of("redb, none", "many small CoValues: store", "CPU").unwrap().is_flagged);
+    assert!(of("SQLite, cached", "small: store", "peak memory").unwrap().is_in_every_round());
+    assert!(of("SQLite, cached", "small: store", "p99.9").is_some());
+    assert!(of("SQLite, cached", "small: store", "CPU").is_none(), "ours is better");
+    assert!(of("redb, none", "small: store", "CPU").unwrap().is_flagged);
     assert!(lost.iter().all(|loss| loss.theirs.0 != "append"), "a floor is no peer");
     let variant = lost.iter().find(|loss| loss.is_variant).unwrap();
     assert_eq!(variant.ours.0, "native, async");
     assert!(lost.is_sorted_by(|a, b| a.by.unwrap().value >= b.by.unwrap().value), "the greatest first");
+}
+
+#[test]
+fn comparisons_are_figures_of_peers_that_have_a_baseline() {
+    let mut js = run("js.json");
+    js.latencies.clear();
+    let of_peers = js.measurements.iter().filter(|found| found.peer.starts_with("sqlite")).count();
+    assert_eq!(comparisons(&[&js]), of_peers);
+    js.measurements.retain(|found| !found.peer.starts_with("native"));
+    assert_eq!(comparisons(&[&js]), 0);
+    let mut js = run("js.json");
+    js.measurements.clear();
+    assert_eq!(comparisons(&[&js]), 6, "one distribution of SQLite's, of six percentiles");
+}
+
+#[test]
+fn the_report_groups_losses_by_peer_and_place() {
+    let Report { text, .. } = report();
+    let row = text
+        .lines()
+        .find(|line| line.starts_with("| js, process | small: store | SQLite, cached |"))
+        .unwrap();
+    assert!(row.contains("peak memory 1.11× (1.11–1.16): 879\u{a0}KiB to 977\u{a0}KiB"), "{row}");
+    assert!(row.contains("p99.9 1.20×"), "{row}");
+    assert!(text.contains("Where a peer is better than another variant of ours"));
 }
 
 #[test]

@@ -9,25 +9,26 @@ use super::lines::{Panel, panel};
 use super::style::Styles;
 use super::{Plot, Subject};
 use crate::error::Result;
-use crate::format;
 use crate::losses::percentile;
 use crate::results::{Kind, Latencies, Level, Run};
-use crate::view::{Place, phase_title};
+use crate::view::{Place, phase_title, shows_latencies};
 
 const HEIGHT: u32 = 320;
 const TOP: u32 = 34;
 
 /// The name of the plot of a place, if there is one.
 pub(super) fn name(run: &Run, level: Level, place: Place<'_>) -> String {
-    let size = place.at.map(|at| format!("-{at}")).unwrap_or_default();
     let Place { workload, phase, .. } = place;
-    format!("{}-{}-latency-{workload}-{phase}{size}.svg", run.suite, level.name())
+    format!("{}-{}-latency-{workload}-{phase}.svg", run.suite, level.name())
 }
 
 /// The plots of a level's distributions, one for each workload and phase.
 pub(super) fn draw(run: &Run, level: Level, styles: &Styles) -> Result<Vec<Plot>> {
+    // Of a series and of what survives nothing there are tables.
+    let is_shown = |place: &Place<'_>| shows_latencies(*place) && place.at.is_none() && level != Level::None;
     run.places::<Latencies>()
         .into_iter()
+        .filter(is_shown)
         .filter_map(|place| draw_place(run, level, place, styles).transpose())
         .collect()
 }
@@ -43,9 +44,7 @@ fn draw_place(run: &Run, level: Level, place: Place<'_>, styles: &Styles) -> Res
     let Some(y) = LogAxis::of(percentiles.iter().map(|(_, time)| time / 1e3)) else { return Ok(None) };
     let (parts, longest) = parts(&percentiles);
 
-    let Place { workload, phase, at, .. } = place;
-    let stored = at.map(|at| format!(", {} CoValues", format::size(at))).unwrap_or_default();
-    let title = format!("{workload}: {}{stored}, level {}", phase_title(phase), level.name());
+    let title = format!("{}: {}, level {}", place.workload, phase_title(place.phase), level.name());
     let name = name(run, level, place);
     let number = |odds: f64| {
         let closest = parts.iter().min_by(|(_, a), (_, b)| (a - odds).abs().total_cmp(&(b - odds).abs()));

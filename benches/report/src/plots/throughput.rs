@@ -19,15 +19,24 @@ const NAMES: u32 = 250;
 const FIGURES: u32 = 86;
 const NUMBERS: u32 = 48;
 
-/// Phases of one operation, or in which much is done once: the tables tell what they take.
-const WITHOUT_PLOT: [&str; 7] =
-    ["open", "open-cold", "close", "close-after-store", "store-close", "fill-close", "compact"];
+/// The phases that have a plot; of the others there are tables.
+const PHASES: [&str; 9] = [
+    "store",
+    "store-alone",
+    "store-64",
+    "load",
+    "load-warm",
+    "load-cold",
+    "load-clustered-warm",
+    "known",
+    "mixed",
+];
 
 /// The plots of a level, one for each phase that is about operations of the same kind.
 pub(super) fn draw(run: &Run, level: Level, styles: &Styles) -> Result<Vec<Plot>> {
     let phases = unique(run.measurements.iter().map(|found| found.phase.as_str()));
     let phases = in_order(phases).into_iter();
-    let phases = phases.filter(|phase| !WITHOUT_PLOT.contains(phase));
+    let phases = phases.filter(|phase| PHASES.contains(phase));
     phases.filter_map(|phase| draw_phase(run, level, phase, styles).transpose()).collect()
 }
 

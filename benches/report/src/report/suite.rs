@@ -10,7 +10,7 @@ use crate::markdown::{Table, escape, folded};
 use crate::plots::{Plot, Subject, latency_name};
 use crate::results::{Amount, Kind, Latencies, Level, Metric, Peer, Run, Suite, Workload};
 use crate::stats::{advantage, best};
-use crate::view::{Place, in_order, phase_title, unique};
+use crate::view::{Place, in_order, phase_title, shows_latencies, unique};
 
 const PHASES_OF_STORES: [&str; 3] = ["store", "store-alone", "store-64"];
 
@@ -163,7 +163,7 @@ fn across_workloads(run: &Run, level: Level, metric: Metric) -> String {
 
 fn latencies(run: &Run, level: Level, plots: &[&Plot]) -> String {
     let mut text = String::new();
-    for place in run.places::<Latencies>() {
+    for place in run.places::<Latencies>().into_iter().filter(|place| shows_latencies(*place)) {
         let of = |peer: &str| run.found::<Latencies>(place, peer);
         let peers = run.peers_at(level).into_iter();
         let found: Vec<_> = peers.filter_map(|peer| Some((peer, of(&peer.name)?))).collect();
@@ -190,7 +190,11 @@ fn latencies(run: &Run, level: Level, plots: &[&Plot]) -> String {
         let at = place.at.map(|at| format!(", {} CoValues", format::size(at))).unwrap_or_default();
         let title = format!("{}: {}{at}", escape(run.title_of(place.workload)), phase_title(place.phase));
         let name = latency_name(run, level, place);
-        let image = plots.iter().find(|plot| plot.name == name).map(|plot| image(plot)).unwrap_or_default();
+        let image = plots
+            .iter()
+            .find(|plot| plot.name == name && place.at.is_none())
+            .map(|plot| image(plot))
+            .unwrap_or_default();
         // What a user waits for is shown at once.
         if PHASES_OF_STORES.contains(&place.phase) && place.at.is_none() {
             let _ = write!(text, "{image}{}", folded(&title, &table.finish()));
