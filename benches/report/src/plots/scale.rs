@@ -14,6 +14,9 @@ use crate::view::{Place, in_order, phase_title, unique};
 const PANEL: u32 = 270;
 const TOP: u32 = 34;
 
+/// The phases of which costs are plotted; of the others there are tables.
+const COSTS: [&str; 6] = ["fill", "store", "open", "load", "known", "scan"];
+
 /// The plots of a level's series.
 pub(super) fn draw(run: &Run, level: Level, styles: &Styles) -> Result<Vec<Plot>> {
     let mut plots = Vec::new();
@@ -50,7 +53,8 @@ fn places<'a>(run: &'a Run, level: Level, workload: &'a str, metrics: &[Metric])
     };
     let found: Vec<&Measurement> = run.measurements.iter().filter(is_shown).collect();
     let mut places = Vec::new();
-    for phase in in_order(unique(found.iter().map(|found| found.phase.as_str()))) {
+    let phases = in_order(unique(found.iter().map(|found| found.phase.as_str()))).into_iter();
+    for phase in phases.filter(|phase| !metrics.contains(&Metric::Wall) || COSTS.contains(phase)) {
         let has =
             |metric: &&Metric| found.iter().any(|found| found.phase == phase && found.metric == **metric);
         let of_phase = metrics.iter().filter(has).copied();
