@@ -110,6 +110,11 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
     report(&plan.report())
 }
 
+/// Makes a report of what the suite `js` has just measured in its small size.
+pub(crate) fn check() -> Outcome<()> {
+    report(&["--newest", RESULTS, "--suites", "js", "--allow-quick", "--out", ELSEWHERE])
+}
+
 fn report(arguments: &[&str]) -> Outcome<()> {
     let mut all =
         vec!["run", "--quiet", "--locked", "--profile=tool", "--package", "jazz-storage-bench-report", "--"];
