@@ -3,6 +3,7 @@
 //! Works from a clean clone with Rust and Node alone: whatever else is needed is npm's to install, and is installed when
 //! `package-lock.json` asks for something else than what is there (`node.rs`).
 
+mod bench;
 mod bindings;
 mod corpus;
 mod crash;
@@ -34,7 +35,11 @@ cargo xtask <task>
   test [--list]         run every suite, or list them
        [--only NAME]    run one suite and what it needs (may be given several times)
   demo [ARGS...]        build, then run the Node demo
-  bench [ARGS...]       build, then measure against cojson's SQLite storage
+  bench                 measure against other storages, then write benches/REPORT.md
+        [--quick]       does everything work? The report goes to target/xtask/bench
+        [--js-only]     one suite only; its report goes there, too (also --engine-only)
+        [--report-only] the report anew, of the newest results
+        [--rounds N] [--seed N] [--dir PATH]
   bench-boundary [ARGS...]  measure what a call costs through the addon and through WebAssembly
   bench-engine [ARGS...]  measure the engine alone against SQLite (Criterion)
   corpus                write the stores that later builds must open, once per format version
@@ -75,7 +80,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "package" => node::build_package().map(|()| true),
         "test" => test(rest),
         "demo" => node::demo(rest).map(|()| true),
-        "bench" => node::bench(rest).map(|()| true),
+        "bench" => bench::run(rest).map(|()| true),
         "bench-boundary" => generate::bench_boundary(rest).map(|()| true),
         "bench-engine" => bench_engine(rest).map(|()| true),
         "corpus" => corpus::write().map(|()| true),

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::bench;
 use crate::bindings;
 use crate::fuzz;
 use crate::generate;
@@ -221,6 +222,12 @@ const SUITES: &[Suite] = &[
             node::node(&["benches/js/run.mjs", "--quick"])?;
             node::node(&["benches/js/boundary.mjs", "--quick"])
         },
+    },
+    Suite {
+        name: "bench-report",
+        proves: "a report can be made of what the benchmark in JavaScript has just measured",
+        needs: &["bench"],
+        run: bench::check,
     },
 ];
 
