@@ -34,7 +34,7 @@ cargo xtask <task>
   test [--list]         run every suite, or list them
        [--only NAME]    run one suite and what it needs (may be given several times)
   demo [ARGS...]        build, then run the Node demo
-  bench [ARGS...]       build, then measure against cojson's SQLite storage
+  bench [ARGS...]       build, then measure against cojson's SQLite storages
   bench-boundary [ARGS...]  measure what a call costs through the addon and through WebAssembly
   bench-engine [ARGS...]  measure the engine alone against SQLite (Criterion)
   corpus                write the stores that later builds must open, once per format version

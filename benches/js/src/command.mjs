@@ -57,7 +57,7 @@ export function whole(name, value, usage) {
 }
 
 /**
- * Writes what a run measured to the folder for raw figures, which git ignores, under the time it ended.
+ * Writes what a run measured to the folder for results, which git ignores, under its date, else the time it ended.
  *
  * @param {string} prefix of the file's name
  * @param {Record<string, unknown>} figures
@@ -66,8 +66,8 @@ export function whole(name, value, usage) {
 export function keepFigures(prefix, figures) {
   const folder = new URL("../../results/", import.meta.url);
   mkdirSync(folder, { recursive: true });
-  const date = new Date().toISOString();
-  const file = new URL(`${prefix}-${date.replaceAll(":", "-")}.json`, folder);
+  const { date = new Date().toISOString() } = figures;
+  const file = new URL(`${prefix}-${String(date).replaceAll(":", "-")}.json`, folder);
   writeFileSync(file, JSON.stringify({ date, ...figures }, null, 2));
   return fileURLToPath(file);
 }

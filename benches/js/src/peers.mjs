@@ -39,6 +39,10 @@ export const PEERS = {
     ...ours("native, strict, in the newer Node", { flavour: "sync", durability: "strict" }),
     newer: true,
   },
+  "native-strict-async-newer": {
+    ...ours("native, strict, async flavour, in the newer Node", { flavour: "async", durability: "strict" }),
+    newer: true,
+  },
   "sqlite-cached": sqlite("SQLite, cached statements", {
     module: "better-sqlite3",
     synchronous: "NORMAL",
@@ -120,13 +124,10 @@ export function peerOf(name) {
  * @returns {string}
  */
 export function reference(name, phase, measured) {
-  const strict = phase === "store-alone" || phase === "store-64";
-  if (isPeer(name) && peerOf(name).newer) {
-    const newer = strict ? "native-strict-newer" : "native-newer";
-    if (measured.includes(newer)) return newer;
-  }
-  if (phase === "store-64") return "native-strict-async";
-  return strict ? "native-strict" : "native";
+  const strict = phase === "store-alone" ? "-strict" : phase === "store-64" ? "-strict-async" : "";
+  const newer = `native${strict}-newer`;
+  if (isPeer(name) && peerOf(name).newer && measured.includes(newer)) return newer;
+  return `native${strict}`;
 }
 
 /**

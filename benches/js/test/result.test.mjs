@@ -97,6 +97,7 @@ test("storages are compared with ours of the same level and in the same Node", (
   assert.equal(reference("sqlite-cached-full", "store-alone", PEER_NAMES), "native-strict");
   assert.equal(reference("sqlite-cached-full", "store-64", PEER_NAMES), "native-strict-async");
   assert.equal(reference("node-sqlite", "load", PEER_NAMES), "native-newer");
+  assert.equal(reference("node-sqlite-full", "store-64", PEER_NAMES), "native-strict-async-newer");
   assert.equal(reference("node-sqlite", "load", ["native"]), "native");
   for (const name of PEER_NAMES) {
     const ours = reference(name, isStrict(name) ? "store-alone" : "store", PEER_NAMES);
