@@ -163,7 +163,8 @@ function show(result, name) {
   console.log(
     `\nMicroseconds of single stores, until they are done, and of single loads\n\n${latencyTable(result, name)}`,
   );
-  console.log(`\n${sizeTable(result, name)}`);
+  const sizes = sizeTable(result, name);
+  if (sizes !== undefined) console.log(`\n${sizes}`);
   const calls = syscallTable(result, name);
   if (calls !== undefined)
     console.log(`\nSystem calls for the storage's files per message, under strace\n\n${calls}`);

@@ -128,7 +128,7 @@ export function latencyTable(result, workload) {
 }
 
 /**
- * Disk and memory.
+ * Disk and memory, or nothing if nothing was stored whole.
  *
  * @param {Result} result
  * @param {string} workload
@@ -145,7 +145,7 @@ export function sizeTable(result, workload) {
     };
     rows.push([title, bytes(disk), (disk / payload).toFixed(2), memory("store"), memory("load")]);
   }
-  return table(rows);
+  return rows.length > 1 ? table(rows) : undefined;
 }
 
 /**

@@ -88,7 +88,7 @@ test("ratios are of medians or minima, with those of the rounds beside them", ()
     .find((line) => line.includes("SQLite"));
   assert.match(row ?? "", /2\.67x\s+2\.0-3\.0\s+3\.00x\s+3\.0-3\.0$/);
   assert.match(latencyTable(result, "hot"), /native\s+4\s+250\s/);
-  assert.match(sizeTable(result, "hot"), /500 B\s+0\.50\s+unknown/);
+  assert.match(sizeTable(result, "hot") ?? "", /500 B\s+0\.50\s+unknown/);
   assert.match(syscallTable(result, "hot") ?? "", /native\s+10\s+0\.1000\s+1\.0000/);
 });
 
