@@ -71,7 +71,7 @@ console.log(`\n${table}`);
 const loadAfter = load();
 console.log(`\nLoad average at the end ${loadAfter.toFixed(2)} (this run makes about 1 of it)`);
 const kept = { options, machine, loadAfter, rounds: Object.fromEntries(results), sizes };
-console.log(`Raw figures: ${keepFigures("boundary-", kept)}`);
+console.log(`Raw figures: ${keepFigures("boundary", kept)}`);
 
 /**
  * @param {BindingName} source the binding of which the floor gets its bytes

@@ -1,47 +1,57 @@
 /**
- * Measures the native storage against cojson's SQLite storage, at the level of `StorageAPI`: storing and loading what a
+ * Measures the native storage against cojson's SQLite storages, at the level of `StorageAPI`: storing and loading what a
  * real node sent to its storage. Every phase runs in a process of its own; the storages take turns in each round; what
  * they load must be, to the byte, what was stored.
  */
-import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { inOwnProcess, keepFigures, progress, whole } from "./src/command.mjs";
-import { contentDigest } from "./src/digest.mjs";
+import { inProcessOf, keepFigures, progress, whole } from "./src/command.mjs";
 import { bytes } from "./src/figures.mjs";
-import { describeMachine, load } from "./src/machine.mjs";
-import { isPeer, PEERS } from "./src/peers.mjs";
-import { costTable, sizeTable, verification } from "./src/report.mjs";
-import { recordBulk, recordEdits } from "./src/trace.mjs";
+import { describeMachine, fileSystemOf, load, versionOf } from "./src/machine.mjs";
+import { Measuring, PHASE, writeTrace } from "./src/measure.mjs";
+import { findNodes } from "./src/newer-node.mjs";
+import { isPeer, PEER_NAMES, peerOf } from "./src/peers.mjs";
+import { choosePeers, isTrace, planOf, TRACE_NAMES } from "./src/plan.mjs";
+import { costTable, latencyTable, sizeTable, syscallTable } from "./src/report.mjs";
+import { Collector, problemsOf } from "./src/result.mjs";
+import { countSyscalls, whyNoSyscalls } from "./src/syscalls.mjs";
 
 /**
- * @typedef {import("./src/peers.mjs").PeerName} PeerName
- * @typedef {import("./src/report.mjs").Rounds} Rounds
- * @typedef {import("./src/trace.mjs").Trace} Trace
+ * @typedef {import("./src/measure.mjs").Run} Run
+ * @typedef {import("./src/phase.mjs").AboutResult} AboutResult
+ * @typedef {import("./src/result.mjs").Result} Result
+ * @typedef {import("./src/result.mjs").Workload} Workload
  */
 
 const USAGE = `node run.mjs [options]
 
-  --quick         small traces and one round: shows that everything works, measures nothing
-  --rounds N      rounds (5; with --quick 1)
-  --peers A,B     storages, of ${Object.keys(PEERS).join(", ")}
-  --traces A,B    traces, of edits, bulk
-  --seed N        seed of the edits and of the order of loading (1)
-  --dir PATH      where the stores are put (the system's folder for temporary files)
+  --quick            small traces and one round: shows that everything works, measures nothing
+  --rounds N         rounds (3; with --quick 1)
+  --peers A,B        storages (all), of ${PEER_NAMES.join(", ")}
+  --traces A,B       traces (all), of ${TRACE_NAMES.join(", ")}
+  --seed N           seed of the edits and of the order of loading (1)
+  --dir PATH         where the stores are put (the system's folder for temporary files)
+  --newer-node PATH  a Node with node:sqlite, if this one has none
 `;
 
-const PHASE = new URL("src/phase.mjs", import.meta.url);
+/** Messages of which system calls are counted. */
+const COUNTED = {
+  quick: { traces: ["small"], relaxed: 60, strict: 24 },
+  full: { traces: ["small", "hot"], relaxed: 5_000, strict: 512 },
+};
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     rounds: { type: "string" },
-    peers: { type: "string", default: "native,sqlite-cached,sqlite-shipped" },
-    traces: { type: "string", default: "edits,bulk" },
+    peers: { type: "string" },
+    traces: { type: "string", default: TRACE_NAMES.join(",") },
     seed: { type: "string", default: "1" },
     dir: { type: "string", default: tmpdir() },
+    "newer-node": { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -49,99 +59,164 @@ if (options.help) {
   console.log(USAGE);
   process.exit(0);
 }
-const rounds = whole("rounds", options.rounds ?? (options.quick ? "1" : "5"), USAGE);
+const { quick, dir } = options;
+const rounds = whole("rounds", options.rounds ?? (quick ? "1" : "3"), USAGE);
 const seed = whole("seed", options.seed, USAGE);
-const peers = options.peers.split(",").filter(peerNamed);
-const shapes = options.quick
-  ? { edits: { messages: 1_200, hot: 2 }, bulk: { messages: 6, transactions: 300, values: 2 } }
-  : { edits: { messages: 100_000, hot: 6 }, bulk: { messages: 200, transactions: 300, values: 20 } };
-/** @type {Record<string, () => Promise<Trace>>} */
-const recorders = {
-  edits: () => recordEdits(shapes.edits, seed),
-  bulk: () => recordBulk(shapes.bulk, seed),
-};
+const nodes = findNodes(options["newer-node"]);
+const wanted = options.peers?.split(",").map((name) => named(name, "storage", isPeer));
+const traces = options.traces.split(",").map((name) => named(name, "trace", isTrace));
+const { peers, skipped } = choosePeers(wanted, nodes);
 
-const work = mkdtempSync(join(options.dir, "jazz-bench-"));
+const work = mkdtempSync(join(dir, "jazz-bench-"));
 try {
-  await run();
+  const result = await run();
+  const problems = problemsOf(result);
+  if (problems.length > 0) throw new Error(`the result is not sound:\n${problems.join("\n")}`);
+  if (result.failures.some(({ reason }) => !reason.startsWith("skipped: "))) process.exitCode = 1;
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
 
 async function run() {
-  const machine = describeMachine();
-  console.log(`${machine.cpu}, ${machine.processors} processors, ${machine.system}, Node ${machine.node}`);
+  const date = new Date().toISOString();
+  const { node, jazzNativeStorage, load: loadBefore, ...machine } = describeMachine();
+  const fileSystem = fileSystemOf(dir);
+  const collector = new Collector();
+  /** @type {Run} */
+  const shared = { work, rounds, seed, peers, nodes, collector };
+  const versions = { node, "jazz-native-storage": jazzNativeStorage, ...(await versionsOf()) };
+
+  console.log(`${machine.cpu}, ${machine.processors} processors, ${machine.system}`);
+  console.log(Object.entries(versions).flat().join(" "));
   console.log(
-    `jazz-native-storage ${machine.jazzNativeStorage} (relaxed), better-sqlite3 ${machine.betterSqlite3} (WAL, NORMAL), both under cojson`,
+    `${rounds} rounds, seed ${seed}, stores in ${dir} (${fileSystem}), load average ${loadBefore.toFixed(2)}`,
   );
-  console.log(
-    `${rounds} rounds, seed ${seed}, stores in ${options.dir}, load average ${machine.load.toFixed(2)}`,
-  );
-  if (options.quick) console.log("quick: these figures say nothing about speed");
+  if (["tmpfs", "ramfs"].includes(fileSystem))
+    console.log("That is in memory: a sync does nothing there. --dir names a disk");
+  if (quick) console.log("quick: these figures say nothing about speed");
+  tellNodes();
 
-  const traces = [];
-  for (const name of options.traces.split(",")) {
-    const record = recorders[name];
-    if (!record) throw new Error(`there is no trace ${name}\n\n${USAGE}`);
-    const trace = await record();
-    const results = await measure(trace);
-    console.log(`\n${trace.name}: ${trace.title}; ${bytes(trace.payload)} as JSON`);
-    console.log(`\n${costTable(results)}\n\n${sizeTable(results, trace.payload)}\n`);
-    console.log(`  Verified: ${verification(results)}`);
-    const { lines, ...facts } = trace;
-    traces.push({ ...facts, messages: lines.length, rounds: Object.fromEntries(results) });
-  }
-
-  const loadAfter = load();
-  console.log(`\nLoad average at the end ${loadAfter.toFixed(2)} (this run makes about 1 of it)`);
-  console.log(`Raw figures: ${keepFigures("", { options, machine, loadAfter, traces })}`);
-}
-
-/**
- * @param {Trace} trace
- * @returns {Promise<Rounds>}
- */
-async function measure(trace) {
-  const file = join(work, `${trace.name}.ndjson`);
-  writeFileSync(file, trace.lines.join("\n"));
-  const expected = contentDigest(trace.lines.map((line) => JSON.parse(line)));
-  /** @type {Rounds} */
-  const results = new Map(peers.map((peer) => [peer, []]));
-  /** @type {Map<string, string>} */
-  const deliveries = new Map();
-  for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < peers.length; turn++) {
-      const peer = /** @type {PeerName} */ (peers[(round + turn) % peers.length]);
-      const directory = mkdtempSync(join(work, `${peer}-`));
-      const parameters = [peer, directory, file, String(seed)];
-      const store = /** @type {import("./src/phase.mjs").StoreResult} */ (
-        await inOwnProcess(PHASE, "store", ...parameters)
-      );
-      const load = /** @type {import("./src/phase.mjs").LoadResult} */ (
-        await inOwnProcess(PHASE, "load", ...parameters)
-      );
-      rmSync(directory, { recursive: true });
-      assert.equal(load.content, expected, `${peer}: what was loaded is not what was stored`);
-      const flavour = peer === "native-async" ? "async" : "sync";
-      deliveries.set(flavour, deliveries.get(flavour) ?? load.deliveries);
-      assert.equal(
-        load.deliveries,
-        deliveries.get(flavour),
-        `${peer}: messages differ from another storage's`,
-      );
-      results.get(peer)?.push({ store, load });
-      progress(`${trace.name}: round ${round + 1} of ${rounds}, ${PEERS[peer].label}`);
+  const facts = () => ({
+    suite: /** @type {const} */ ("js"),
+    date,
+    commit: commit(),
+    quick,
+    machine: { ...machine, fileSystem, loadBefore, loadAfter: load() },
+    versions,
+    seed,
+    rounds,
+    workloads,
+    peers: [...peers, ...skipped].map((name) => {
+      const { label, level, kind, note } = peerOf(name);
+      return { name, title: label, level, kind, ...(note === undefined ? {} : { note }) };
+    }),
+  });
+  /** @type {Workload[]} */
+  const workloads = [];
+  const noSyscalls = whyNoSyscalls();
+  for (const name of traces) {
+    const plan = planOf(name, quick);
+    progress(`${name}: recording`);
+    const trace = await plan.record(seed);
+    workloads.push({
+      name,
+      title: trace.title,
+      messages: trace.lines.length,
+      transactions: trace.transactions,
+      values: trace.values,
+      payloadBytes: trace.payload,
+    });
+    for (const peer of skipped) {
+      collector.failures.push({ peer, workload: name, reason: `skipped: ${nodes.lacking}` });
     }
+    const files = writeTrace(shared, trace);
+    await new Measuring(shared, trace, files, plan.strict).measure();
+    const counted = COUNTED[quick ? "quick" : "full"];
+    if (noSyscalls === undefined && counted.traces.includes(name)) {
+      countSyscalls(shared, name, files, counted);
+    }
+    show(collector.result(facts()), name);
   }
-  progress("");
-  return results;
+  const result = collector.result(facts());
+  console.log();
+  if (noSyscalls !== undefined) console.log(`System calls were not counted: ${noSyscalls}`);
+  for (const text of result.verified) console.log(`Verified: ${text}`);
+  for (const { peer, workload, phase, reason } of result.failures) {
+    console.log(`${[workload, phase, peer].filter(Boolean).join(", ")}: ${reason}`);
+  }
+  console.log(
+    `Load average at the end ${result.machine.loadAfter.toFixed(2)} (this run makes about 1 of it)`,
+  );
+  console.log(`Raw figures: ${keepFigures("js", { ...result })}`);
+  return result;
 }
 
 /**
- * @param {string} name
- * @returns {name is PeerName}
+ * @param {Result} result
+ * @param {string} name of the trace
  */
-function peerNamed(name) {
-  if (isPeer(name)) return true;
-  throw new Error(`there is no storage ${name}\n\n${USAGE}`);
+function show(result, name) {
+  const workload = result.workloads.find((found) => found.name === name);
+  if (!workload) return;
+  console.log(`\n${name}: ${workload.title}; ${bytes(workload.payloadBytes)} as JSON`);
+  console.log(`\n${costTable(result, name)}`);
+  console.log(
+    `\nMicroseconds of single stores, until they are done, and of single loads\n\n${latencyTable(result, name)}`,
+  );
+  const sizes = sizeTable(result, name);
+  if (sizes !== undefined) console.log(`\n${sizes}`);
+  const calls = syscallTable(result, name);
+  if (calls !== undefined)
+    console.log(`\nSystem calls for the storage's files per message, under strace\n\n${calls}`);
+}
+
+/** Versions of what the storages run on; each is opened once, and must say that it works as it is compared. */
+async function versionsOf() {
+  /** @type {Record<string, string>} */
+  const versions = {
+    cojson: versionOf("cojson"),
+    "better-sqlite3": versionOf("better-sqlite3"),
+    libsql: versionOf("libsql"),
+  };
+  for (const peer of peers) {
+    const directory = mkdtempSync(join(work, "about-"));
+    const node = peerOf(peer).newer && nodes.newer ? nodes.newer : process.execPath;
+    const task = JSON.stringify({ directory });
+    const about = /** @type {AboutResult} */ (await inProcessOf(node, PHASE, "about", peer, task));
+    rmSync(directory, { recursive: true });
+    if (peerOf(peer).newer) versions["newer node"] = about.node;
+    if (about.sqlite) versions[`SQLite of ${peer.replace(/-(cached|shipped|full)/g, "")}`] = about.sqlite;
+  }
+  return versions;
+}
+
+function tellNodes() {
+  if (nodes.lacking !== undefined && skipped.length > 0) {
+    console.log(`Skipped, for lack of another Node: ${skipped.join(", ")}: ${nodes.lacking}`);
+  } else if (nodes.apart && peers.some((name) => peerOf(name).newer)) {
+    console.log(
+      "node:sqlite runs in the newer Node, whose engine of JavaScript is another one: it is compared with ours in the same Node",
+    );
+  }
+}
+
+/** The commit that is measured, and whether the tree has other changes. */
+function commit() {
+  const git = (/** @type {string[]} */ ...parameters) =>
+    spawnSync("git", parameters, { cwd: import.meta.dirname, encoding: "utf8" }).stdout?.trim();
+  const head = git("rev-parse", "HEAD");
+  if (!head) return "unknown";
+  return git("status", "--porcelain") ? `${head}-dirty` : head;
+}
+
+/**
+ * @template {string} Name
+ * @param {string} name
+ * @param {string} what
+ * @param {(name: string) => name is Name} known
+ * @returns {Name}
+ */
+function named(name, what, known) {
+  if (known(name)) return name;
+  throw new Error(`there is no ${what} ${name}\n\n${USAGE}`);
 }

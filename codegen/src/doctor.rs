@@ -6,7 +6,7 @@ use crate::fuzz;
 use crate::node;
 use crate::process::{Outcome, cargo_path, command, output, run};
 use crate::syscalls;
-use crate::tools::{kotlin, swift, ubrn, wasm};
+use crate::tools::{kotlin, newer_node, swift, ubrn, wasm};
 
 /// Something that the machine has or lacks.
 struct Part {
@@ -147,6 +147,13 @@ const PARTS: &[Part] = &[
         required: false,
         find: ubrn::find,
         install: Some(ubrn::ensure),
+    },
+    Part {
+        name: "newer-node",
+        unlocks: "comparing with node:sqlite, where this Node has none (installed when first needed)",
+        required: false,
+        find: newer_node::find,
+        install: Some(newer_node::ensure),
     },
 ];
 

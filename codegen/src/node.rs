@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process::{Outcome, command, output, root, run};
+use crate::tools::newer_node;
 
 const GET_NODE: &str = "install Node.js 20.19 or later, with npm";
+
+/// The JavaScript benchmark, from the root.
+const BENCH: &str = "benches/js/run.mjs";
 
 /// Where the TypeScript package lives, from the root.
 pub(crate) const PACKAGE: &str = "npm/jazz-native-storage";
@@ -106,7 +110,22 @@ pub(crate) fn demo(arguments: &[String]) -> Outcome<()> {
 
 /// Runs the JavaScript benchmark on a fresh build.
 pub(crate) fn bench(arguments: &[String]) -> Outcome<()> {
-    built("benches/js/run.mjs", arguments)
+    built(BENCH, &with_newer_node(arguments))
+}
+
+/// Runs the JavaScript benchmark in a small size, on what is built.
+pub(crate) fn quick_bench() -> Outcome<()> {
+    let arguments = with_newer_node(&["--quick".to_owned()]);
+    let all: Vec<&str> = std::iter::once(BENCH).chain(arguments.iter().map(String::as_str)).collect();
+    node(&all)
+}
+
+/// These arguments of the benchmark, and where a Node with SQLite in it is. Without one the benchmark says what it skips.
+fn with_newer_node(arguments: &[String]) -> Vec<String> {
+    if let Err(reason) = newer_node::ensure() {
+        println!("node:sqlite cannot be measured: {reason}");
+    }
+    [newer_node::arguments().as_slice(), arguments].concat()
 }
 
 /// Kills processes that store, round after round, on a fresh build.

@@ -219,7 +219,8 @@ const SUITES: &[Suite] = &[
         proves: "the benchmarks run and both sides of them hold the same data, in a small size",
         needs: &["addon", "package"],
         run: || {
-            node::node(&["benches/js/run.mjs", "--quick"])?;
+            node::npm_script("benches/js", "test")?;
+            node::quick_bench()?;
             node::node(&["benches/js/boundary.mjs", "--quick"])
         },
     },

@@ -1,4 +1,4 @@
-/** A storage that keeps the messages it is given to store, in their order, and has nothing to load. */
+/** Storages that have nothing to load: one that does nothing at all, and one that keeps what it is given to store. */
 import { emptyKnownState } from "cojson";
 
 /**
@@ -6,18 +6,14 @@ import { emptyKnownState } from "cojson";
  * @typedef {import("cojson").CojsonInternalTypes.NewContentMessage} Message
  */
 
-/** @implements {StorageAPI} */
-export class CapturingStorage {
-  /**
-   * Messages as JSON text, since the node that sends them may go on to change the objects.
-   *
-   * @type {string[]}
-   */
-  messages = [];
-
+/**
+ * Takes every message and forgets it.
+ *
+ * @implements {StorageAPI}
+ */
+export class EmptyStorage {
   /** @type {StorageAPI["store"]} */
-  store(message, _correction, done) {
-    this.messages.push(JSON.stringify(message));
+  store(_message, _correction, done) {
     done?.();
   }
 
@@ -36,7 +32,7 @@ export class CapturingStorage {
     return emptyKnownState(/** @type {import("cojson").RawCoID} */ (id));
   }
 
-  /** Everything is captured before `store` returns. */
+  /** Everything is done before `store` returns. */
   async waitForSync() {}
 
   /** @type {StorageAPI["trackCoValuesSyncState"]} */
@@ -74,4 +70,23 @@ export class CapturingStorage {
 
   /** @returns {undefined} */
   close() {}
+}
+
+/** Keeps the messages it is given, in their order. */
+export class CapturingStorage extends EmptyStorage {
+  /**
+   * Messages as JSON text, since the node that sends them may go on to change the objects.
+   *
+   * @type {string[]}
+   */
+  messages = [];
+
+  /**
+   * @override
+   * @type {StorageAPI["store"]}
+   */
+  store(message, _correction, done) {
+    this.messages.push(JSON.stringify(message));
+    done?.();
+  }
 }

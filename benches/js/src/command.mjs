@@ -11,8 +11,22 @@ import { fileURLToPath } from "node:url";
  * @returns {Promise<unknown>}
  */
 export function inOwnProcess(script, ...parameters) {
+  return inProcessOf(process.execPath, script, ...parameters);
+}
+
+/**
+ * The same, in a Node that is named.
+ *
+ * @param {string} node path of the program
+ * @param {URL} script
+ * @param {...string} parameters
+ * @returns {Promise<unknown>}
+ */
+export function inProcessOf(node, script, ...parameters) {
   return new Promise((resolve, reject) => {
-    const child = fork(script, parameters, { execArgv: ["--expose-gc"] });
+    // Node's own SQLite warns that it is experimental, each time.
+    const execArgv = ["--expose-gc", "--disable-warning=ExperimentalWarning"];
+    const child = fork(script, parameters, { execPath: node, execArgv });
     /** @type {unknown} */
     let result;
     child.on("message", (message) => {
@@ -43,17 +57,17 @@ export function whole(name, value, usage) {
 }
 
 /**
- * Writes what a run measured to the folder for raw figures, which git ignores, under the time it ended.
+ * Writes what a run measured to the folder for results, which git ignores, under its date, else the time it ended.
  *
  * @param {string} prefix of the file's name
  * @param {Record<string, unknown>} figures
  * @returns {string} the path of the file
  */
 export function keepFigures(prefix, figures) {
-  const folder = new URL("../results/", import.meta.url);
+  const folder = new URL("../../results/", import.meta.url);
   mkdirSync(folder, { recursive: true });
-  const date = new Date().toISOString();
-  const file = new URL(`${prefix}${date.replaceAll(":", "-")}.json`, folder);
+  const { date = new Date().toISOString() } = figures;
+  const file = new URL(`${prefix}-${String(date).replaceAll(":", "-")}.json`, folder);
   writeFileSync(file, JSON.stringify({ date, ...figures }, null, 2));
   return fileURLToPath(file);
 }

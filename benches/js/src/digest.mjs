@@ -74,6 +74,38 @@ export function deliveryDigest(messages) {
 }
 
 /**
+ * Known states: of each value, how many transactions each of its sessions has.
+ *
+ * @param {Iterable<{ id: string, sessions: Record<string, number> }>} states
+ * @returns {string}
+ */
+export function knownDigest(states) {
+  const hash = createHash("sha256");
+  const byId = [...states].map(({ id, sessions }) => JSON.stringify([id, Object.entries(sessions).sort()]));
+  for (const state of byId.sort()) hash.update(state);
+  return hash.digest("hex");
+}
+
+/**
+ * The known states that these messages make up.
+ *
+ * @param {Iterable<Message>} messages
+ * @returns {{ id: string, sessions: Record<string, number> }[]}
+ */
+export function knownStatesOf(messages) {
+  /** @type {Map<string, Record<string, number>>} */
+  const values = new Map();
+  for (const { id, new: contents } of messages) {
+    const sessions = values.get(id) ?? {};
+    values.set(id, sessions);
+    for (const [session, { after, newTransactions }] of Object.entries(contents)) {
+      sessions[session] = after + newTransactions.length;
+    }
+  }
+  return [...values].map(([id, sessions]) => ({ id, sessions }));
+}
+
+/**
  * @template T
  * @param {Map<string, T>} map
  * @returns {[string, T][]}

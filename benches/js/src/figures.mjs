@@ -23,6 +23,17 @@ export function spread(values) {
   return (max - min) / median(values);
 }
 
+/**
+ * The smallest value that so many percent of all values do not exceed.
+ *
+ * @param {Float32Array} sorted at least one, in ascending order
+ * @param {number} percent
+ */
+export function percentile(sorted, percent) {
+  const rank = Math.ceil((percent * sorted.length) / 100);
+  return sorted[Math.max(rank, 1) - 1] ?? Number.NaN;
+}
+
 /** @param {number} milliseconds */
 export function duration(milliseconds) {
   if (milliseconds >= 10_000) return `${(milliseconds / 1000).toFixed(1)} s`;

@@ -1,5 +1,5 @@
 /** What a measurement needs of the machine: CPU time, peak memory, sizes on disk, and a description of where it ran. */
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
 import { join } from "node:path";
@@ -61,20 +61,59 @@ export function sizeOnDisk(directory) {
     .reduce((sum, size) => sum + size, 0);
 }
 
+/**
+ * The version of a package that is installed.
+ *
+ * @param {string} name
+ * @returns {string}
+ */
+export function versionOf(name) {
+  const folders = createRequire(import.meta.url).resolve.paths(name) ?? [];
+  const file = folders.map((folder) => join(folder, name, "package.json")).find((path) => existsSync(path));
+  if (file === undefined) throw new Error(`the package ${name} is not installed`);
+  return JSON.parse(readFileSync(file, "utf8")).version;
+}
+
 /** Where a measurement runs, and on what. */
 export function describeMachine() {
-  const require = createRequire(import.meta.url);
-  const version = (/** @type {string} */ name) => require(`${name}/package.json`).version;
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     processors: availableParallelism(),
     memoryBytes: totalmem(),
     system: `${type()} ${release()} ${process.arch}`,
     node: process.version,
-    jazzNativeStorage: /** @type {string} */ (version("jazz-native-storage")),
-    betterSqlite3: /** @type {string} */ (version("better-sqlite3")),
+    jazzNativeStorage: versionOf("jazz-native-storage"),
     load: load(),
   };
+}
+
+/**
+ * The type of the file system that a directory is on, such as `ext4`, where Linux tells.
+ *
+ * @param {string} directory
+ * @param {string} [mounts] text of the form of `/proc/self/mounts`
+ */
+export function fileSystemOf(directory, mounts = mountsOfThisProcess()) {
+  const path = `${realpathSync(directory)}/`;
+  let found = { point: "", type: "unknown" };
+  for (const line of mounts.split("\n")) {
+    const [, escaped = "", type = ""] = line.split(" ");
+    const point = escaped.replace(/\\([0-7]{3})/g, (_, code) =>
+      String.fromCharCode(Number.parseInt(code, 8)),
+    );
+    const inside = point !== "" && path.startsWith(point.endsWith("/") ? point : `${point}/`);
+    // Of several at one point the last one is seen.
+    if (inside && point.length >= found.point.length) found = { point, type };
+  }
+  return found.type;
+}
+
+function mountsOfThisProcess() {
+  try {
+    return readFileSync("/proc/self/mounts", "utf8");
+  } catch {
+    return "";
+  }
 }
 
 /** How many processes wanted to run, on the average of the last minute. */

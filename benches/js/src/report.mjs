@@ -1,69 +1,174 @@
-/** The tables of a run. */
-import { bytes, count, duration, median, percent, range, spread, table, times } from "./figures.mjs";
-import { PEERS } from "./peers.mjs";
+/** The tables of a run, made of its result alone. */
+import { bytes, duration, median, microseconds, percent, range, spread, table, times } from "./figures.mjs";
+import { reference } from "./peers.mjs";
 
 /**
- * @typedef {import("./machine.mjs").Cost} Cost
- * @typedef {import("./peers.mjs").PeerName} PeerName
- * @typedef {import("./phase.mjs").LoadResult} LoadResult
- * @typedef {import("./phase.mjs").StoreResult} StoreResult
- *
- * @typedef {{ store: StoreResult, load: LoadResult }} Round
- * @typedef {Map<PeerName, Round[]>} Rounds of each storage, the rounds in their order
- *
- * @typedef {object} Measure
- * @property {string} title
- * @property {(round: Round) => Cost} of
+ * @typedef {import("./result.mjs").Result} Result
+ * @typedef {import("./result.mjs").Metric} Metric
+ * @typedef {import("./result.mjs").Measurement} Measurement
  */
 
-/** @type {readonly Measure[]} */
-const MEASURES = [
-  { title: "store", of: ({ store }) => store.work },
-  {
-    title: "store, with opening and closing",
-    of: ({ store: { open, work, close } }) => ({
-      wall: open.wall + work.wall + close.wall,
-      cpu: open.cpu + work.cpu + close.cpu,
-    }),
-  },
-  { title: "load in a fresh process", of: ({ load }) => load.work },
-  { title: "open an existing store", of: ({ load }) => load.open },
-  { title: "known states", of: ({ load }) => load.known },
+/** @type {readonly [string, string][]} */
+const PHASES = [
+  ["store", "store, 64 in flight if the storage is async"],
+  ["store-close", "store, with opening and closing"],
+  ["close", "close after storing"],
+  ["open", "open an existing store"],
+  ["load", "load everything, in random order"],
+  ["known", "known states, nothing loaded"],
+  ["store-alone", "store synced, one at a time"],
+  ["store-64", "store synced, 64 in flight if the storage is async"],
 ];
 
+/** One workload of a result, with its peers in the order in which they are named. */
+class View {
+  /**
+   * @param {Result} result
+   * @param {string} workload
+   */
+  constructor(result, workload) {
+    this.measurements = result.measurements.filter((measurement) => measurement.workload === workload);
+    this.latencies = result.latencies.filter((latencies) => latencies.workload === workload);
+    this.peers = result.peers;
+  }
+
+  /**
+   * @param {string} phase
+   * @param {string} peer
+   * @param {Metric} metric
+   * @returns {Measurement | undefined}
+   */
+  of(phase, peer, metric) {
+    return this.measurements.find(
+      (found) => found.phase === phase && found.peer === peer && found.metric === metric,
+    );
+  }
+
+  /**
+   * @param {string} phase
+   * @param {Metric} metric
+   */
+  peersIn(phase, metric) {
+    return this.peers.filter(({ name }) => this.of(phase, name, metric));
+  }
+}
+
 /**
- * @param {Rounds} rounds
- * @returns {string}
+ * What each phase took, and how many times what ours needed.
+ *
+ * @param {Result} result
+ * @param {string} workload
  */
-export function costTable(rounds) {
+export function costTable(result, workload) {
+  const view = new View(result, workload);
   const rows = [
     [
       "",
       "wall, min",
       "median",
       "spread",
+      "each, µs",
       "CPU, min",
       "median",
       "spread",
-      "wall to native",
+      "wall to ours",
       "by round",
-      "CPU to native",
+      "CPU to ours",
+      "by round",
     ],
   ];
-  for (const { title, of } of MEASURES) {
-    rows.push([title]);
-    const native = rounds.get("native")?.map(of);
-    for (const [peer, results] of rounds) {
-      const costs = results.map(of);
+  for (const [phase, title] of PHASES) {
+    const peers = view.peersIn(phase, "wall");
+    if (peers.length > 0) rows.push([title]);
+    const names = peers.map(({ name }) => name);
+    for (const { name, title: label } of peers) {
+      const [wall, cpu] = [view.of(phase, name, "wall"), view.of(phase, name, "cpu")];
+      if (!wall || !cpu) continue;
+      const ours = reference(name, phase, names);
+      const [oursWall, oursCpu] = [view.of(phase, ours, "wall"), view.of(phase, ours, "cpu")];
       rows.push([
-        `  ${PEERS[peer].label}`,
-        ...columns(costs.map(({ wall }) => wall)),
-        ...columns(costs.map(({ cpu }) => cpu)),
-        ...(native && peer !== "native" ? ratios(costs, native) : []),
+        `  ${label}`,
+        ...columns(wall.values),
+        microseconds((median(wall.values) * 1000) / wall.operations),
+        ...columns(cpu.values),
+        ...(ours !== name && oursWall && oursCpu
+          ? [
+              ...ratio(median(wall.values) / median(oursWall.values), wall.values, oursWall.values),
+              ...ratio(range(cpu.values).min / range(oursCpu.values).min, cpu.values, oursCpu.values),
+            ]
+          : []),
       ]);
     }
   }
   return table(rows);
+}
+
+/**
+ * What single operations took, of all rounds together.
+ *
+ * @param {Result} result
+ * @param {string} workload
+ */
+export function latencyTable(result, workload) {
+  const view = new View(result, workload);
+  const percents = [50, 90, 99, 99.9, 100];
+  const rows = [["", "count", ...percents.map((at) => (at === 100 ? "longest" : `p${at}`))]];
+  for (const [phase, title] of PHASES) {
+    const found = view.latencies.filter((latencies) => latencies.phase === phase);
+    if (found.length > 0) rows.push([title]);
+    for (const { name, title: label } of view.peers) {
+      const latencies = found.find(({ peer }) => peer === name);
+      if (!latencies) continue;
+      const at = new Map(latencies.percentiles);
+      const cells = percents.map((value) => microseconds(at.get(value) ?? Number.NaN));
+      rows.push([`  ${label}`, String(latencies.count), ...cells]);
+    }
+  }
+  return table(rows);
+}
+
+/**
+ * Disk and memory, or nothing if nothing was stored whole.
+ *
+ * @param {Result} result
+ * @param {string} workload
+ */
+export function sizeTable(result, workload) {
+  const view = new View(result, workload);
+  const payload = result.workloads.find(({ name }) => name === workload)?.payloadBytes ?? Number.NaN;
+  const rows = [["", "on disk", "to JSON", "peak memory, store", "load"]];
+  for (const { name, title } of view.peersIn("store-close", "disk")) {
+    const disk = median(view.of("store-close", name, "disk")?.values ?? []);
+    const memory = (/** @type {string} */ phase) => {
+      const peak = view.of(phase, name, "peakMemory");
+      return peak ? `+${bytes(median(peak.values))}` : "unknown";
+    };
+    rows.push([title, bytes(disk), (disk / payload).toFixed(2), memory("store"), memory("load")]);
+  }
+  return rows.length > 1 ? table(rows) : undefined;
+}
+
+/**
+ * System calls per message, or nothing if they were not counted.
+ *
+ * @param {Result} result
+ * @param {string} workload
+ */
+export function syscallTable(result, workload) {
+  const view = new View(result, workload);
+  const rows = [["", "messages", "syncs each", "writes each"]];
+  for (const [phase, title] of PHASES) {
+    const peers = view.peersIn(phase, "syncs");
+    if (peers.length > 0) rows.push([title]);
+    for (const { name, title: label } of peers) {
+      const [syncs, writes] = [view.of(phase, name, "syncs"), view.of(phase, name, "writes")];
+      if (!syncs || !writes) continue;
+      const each = (/** @type {Measurement} */ { values, operations }) =>
+        (median(values) / operations).toFixed(4);
+      rows.push([`  ${label}`, String(syncs.operations), each(syncs), each(writes)]);
+    }
+  }
+  return rows.length > 1 ? table(rows) : undefined;
 }
 
 /** @param {readonly number[]} values */
@@ -72,48 +177,18 @@ function columns(values) {
 }
 
 /**
- * How many times what the native storage needed: by the medians, and in the rounds with the smallest and the
- * largest factor.
+ * A ratio, and the smallest and the largest of those of single rounds.
  *
- * @param {readonly Cost[]} costs
- * @param {readonly Cost[]} native
+ * @param {number} overall
+ * @param {readonly number[]} values
+ * @param {readonly number[]} ours
  */
-function ratios(costs, native) {
-  const wall = median(costs.map((cost) => cost.wall)) / median(native.map((cost) => cost.wall));
-  const cpu = median(costs.map((cost) => cost.cpu)) / median(native.map((cost) => cost.cpu));
-  const { min, max } = range(costs.map((cost, round) => cost.wall / (native[round]?.wall ?? Number.NaN)));
-  return [times(wall), `${min.toFixed(1)}-${max.toFixed(1)}`, times(cpu)];
+export function ratio(overall, values, ours) {
+  const { min, max } = range(values.map((value, round) => value / (ours[round] ?? Number.NaN)));
+  return [times(overall), `${factor(min)}-${factor(max)}`];
 }
 
-/**
- * @param {Rounds} rounds
- * @param {number} payload
- * @returns {string}
- */
-export function sizeTable(rounds, payload) {
-  const rows = [["", "on disk", "to JSON", "peak memory, store", "load"]];
-  for (const [peer, results] of rounds) {
-    const disk = median(results.map(({ store }) => store.diskBytes));
-    rows.push([
-      PEERS[peer].label,
-      bytes(disk),
-      (disk / payload).toFixed(2),
-      memory(results.map(({ store }) => store.peakBytes)),
-      memory(results.map(({ load }) => load.peakBytes)),
-    ]);
-  }
-  return table(rows);
-}
-
-/** @param {readonly (number | undefined)[]} peaks */
-function memory(peaks) {
-  const known = peaks.filter((peak) => peak !== undefined);
-  return known.length === 0 ? "unknown" : `+${bytes(median(known))}`;
-}
-
-/** @param {Rounds} rounds */
-export function verification(rounds) {
-  const first = [...rounds.values()][0]?.[0]?.load;
-  const loads = [...rounds.values()].reduce((sum, results) => sum + results.length, 0);
-  return `${count(loads)} loads, each of ${count(first?.messages ?? 0)} messages: digest ${first?.content.slice(0, 16)}`;
+/** @param {number} value */
+function factor(value) {
+  return value.toFixed(value < 1 ? 2 : 1);
 }

@@ -1,52 +1,173 @@
-/** better-sqlite3 as a driver of cojson's SQLite storage, in two manners. */
-import Database from "better-sqlite3";
+/**
+ * SQLite as a driver of cojson's own storage, over three modules. All use a write-ahead log. With synchronous NORMAL a
+ * committed transaction survives a crash of the process and not a power cut, as `relaxed` of the native storage; with FULL
+ * it survives both, as `strict`.
+ */
+import assert from "node:assert/strict";
 
 /**
  * @typedef {import("cojson").SQLiteDatabaseDriver} Driver
- * @typedef {import("better-sqlite3").Database} Connection
- * @typedef {import("better-sqlite3").Statement<unknown[]>} Statement
+ * @typedef {"better-sqlite3" | "libsql" | "node:sqlite"} Module
+ * @typedef {"NORMAL" | "FULL"} Synchronous
+ *
+ * @typedef {object} Statement takes its parameters as a list
+ * @property {(params: unknown[]) => unknown} run
+ * @property {(params: unknown[]) => unknown[]} all
+ * @property {(params: unknown[]) => unknown} get
+ *
+ * @typedef {object} Connection
+ * @property {(sql: string) => Statement} prepare
+ * @property {() => (work: () => unknown) => unknown} transactions gives what runs a function in a transaction
+ * @property {() => void} close
+ *
+ * @typedef {object} Settings
+ * @property {Module} module
+ * @property {Synchronous} synchronous
+ * @property {boolean} cached Statements are prepared once and kept: the fastest that cojson's storage can be. Otherwise at
+ *   each use, as Jazz's own driver does.
+ *
+ * @typedef {object} OpenedDriver
+ * @property {Driver} driver
+ * @property {() => string} version of SQLite
+ * @property {() => void} check Reads back that the settings are in force.
  */
 
+/** @type {Record<Module, (path: string) => Promise<Connection>>} */
+const CONNECT = {
+  async "better-sqlite3"(path) {
+    const { default: Database } = await import("better-sqlite3");
+    return likeBetterSqlite(new Database(path));
+  },
+  async libsql(path) {
+    const { default: Database } = await import("libsql");
+    return likeBetterSqlite(new Database(path));
+  },
+  async "node:sqlite"(path) {
+    const module = nodeSqlite();
+    if (!module) throw new Error(`Node ${process.version} has no node:sqlite`);
+    return ofNode(new module.DatabaseSync(path));
+  },
+};
+
 /**
- * A write-ahead log that is synced at its checkpoints: a committed transaction survives a crash of the process, not a
- * power cut. It is how Jazz runs SQLite on Node, and what the level `relaxed` of the native storage promises.
- *
  * @param {string} path
- * @returns {Connection}
+ * @param {Settings} settings
+ * @returns {Promise<OpenedDriver>}
  */
-function connect(path) {
-  const connection = new Database(path);
-  connection.pragma("journal_mode = WAL");
-  connection.pragma("synchronous = NORMAL");
-  return connection;
+export async function openDriver(path, { module, synchronous, cached }) {
+  const connection = await CONNECT[module](path);
+  const ask = (/** @type {string} */ sql) => connection.prepare(sql).get([]);
+  ask("PRAGMA journal_mode = WAL");
+  connection.prepare(`PRAGMA synchronous = ${synchronous}`).run([]);
+  return {
+    driver: cached ? caching(connection) : preparing(connection),
+    version: () => String(field(ask("SELECT sqlite_version() AS version"), "version")),
+    check() {
+      assert.equal(field(ask("PRAGMA journal_mode"), "journal_mode"), "wal", `${module}: journal mode`);
+      const level = { NORMAL: 1, FULL: 2 }[synchronous];
+      assert.equal(field(ask("PRAGMA synchronous"), "synchronous"), level, `${module}: synchronous`);
+    },
+  };
 }
 
 /**
- * Prepares a statement at each use, as Jazz's own driver for better-sqlite3 does.
+ * @typedef {object} NodeStatement
+ * @property {(...params: unknown[]) => unknown} run
+ * @property {(...params: unknown[]) => unknown[]} all
+ * @property {(...params: unknown[]) => unknown} get
  *
- * @param {string} path
+ * @typedef {object} NodeDatabase
+ * @property {(sql: string) => NodeStatement} prepare
+ * @property {() => void} close
+ *
+ * @typedef {{ DatabaseSync: new (path: string) => NodeDatabase }} NodeSqlite
+ */
+
+/**
+ * Node's own SQLite, which is in Node 22.5 and later, at first behind a flag.
+ *
+ * @returns {NodeSqlite | undefined}
+ */
+export function nodeSqlite() {
+  const module = /** @type {unknown} */ (process.getBuiltinModule("node:sqlite"));
+  return /** @type {NodeSqlite | undefined} */ (module);
+}
+
+/**
+ * @typedef {object} LikeBetterSqlite what libsql has in common with better-sqlite3
+ * @property {(sql: string) => Statement} prepare
+ * @property {(work: (inner: () => unknown) => unknown) => (inner: () => unknown) => unknown} transaction
+ * @property {() => unknown} close
+ */
+
+/**
+ * @param {unknown} database
+ * @returns {Connection}
+ */
+function likeBetterSqlite(database) {
+  const connection = /** @type {LikeBetterSqlite} */ (database);
+  return {
+    prepare: (sql) => connection.prepare(sql),
+    transactions: () => connection.transaction((work) => work()),
+    close() {
+      connection.close();
+    },
+  };
+}
+
+/**
+ * @param {NodeDatabase} database
+ * @returns {Connection}
+ */
+function ofNode(database) {
+  return {
+    prepare(sql) {
+      const statement = database.prepare(sql);
+      return {
+        run: (params) => statement.run(...params),
+        all: (params) => statement.all(...params),
+        get: (params) => statement.get(...params),
+      };
+    },
+    transactions() {
+      const [begin, commit, rollback] = ["BEGIN", "COMMIT", "ROLLBACK"].map((sql) => database.prepare(sql));
+      return (work) => {
+        begin?.run();
+        try {
+          const result = work();
+          commit?.run();
+          return result;
+        } catch (error) {
+          rollback?.run();
+          throw error;
+        }
+      };
+    },
+    close() {
+      database.close();
+    },
+  };
+}
+
+/**
+ * @param {Connection} connection
  * @returns {Driver}
  */
-export function preparingDriver(path) {
-  const connection = connect(path);
+function preparing(connection) {
   return driver(
     connection,
     (sql) => connection.prepare(sql),
-    (callback) => connection.transaction(callback)(),
+    (work) => connection.transactions()(work),
   );
 }
 
 /**
- * Prepares each statement once and keeps it: the fastest that cojson's storage over better-sqlite3 can be.
- *
- * @param {string} path
+ * @param {Connection} connection
  * @returns {Driver}
  */
-export function cachingDriver(path) {
-  const connection = connect(path);
+function caching(connection) {
   /** @type {Map<string, Statement>} */
   const statements = new Map();
-  const transaction = connection.transaction((/** @type {() => unknown} */ callback) => callback());
   return driver(
     connection,
     (sql) => {
@@ -57,14 +178,14 @@ export function cachingDriver(path) {
       }
       return statement;
     },
-    (callback) => transaction(callback),
+    connection.transactions(),
   );
 }
 
 /**
  * @param {Connection} connection
  * @param {(sql: string) => Statement} prepare
- * @param {(callback: () => unknown) => void} transaction
+ * @param {(work: () => unknown) => unknown} transaction
  * @returns {Driver}
  */
 function driver(connection, prepare, transaction) {
@@ -79,4 +200,12 @@ function driver(connection, prepare, transaction) {
       connection.close();
     },
   };
+}
+
+/**
+ * @param {unknown} row
+ * @param {string} name
+ */
+function field(row, name) {
+  return /** @type {Record<string, unknown> | undefined} */ (row)?.[name];
 }

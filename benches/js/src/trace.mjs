@@ -9,6 +9,7 @@ import { below, pick, seeded, text } from "./random.mjs";
 
 /**
  * @typedef {import("cojson").CojsonInternalTypes.NewContentMessage} Message
+ * @typedef {import("cojson").RawCoMap} RawCoMap
  * @typedef {import("./random.mjs").Random} Random
  *
  * @typedef {object} Trace
@@ -17,51 +18,77 @@ import { below, pick, seeded, text } from "./random.mjs";
  * @property {string[]} lines a message each, as JSON text
  * @property {number} matching messages of the shape that the trace is about
  * @property {number} transactions in all messages
- * @property {number} payload characters of JSON in all messages
+ * @property {number} values CoValues that the messages make up
+ * @property {number} payload bytes of JSON in all messages
  *
- * @typedef {object} EditsShape
+ * @typedef {object} SmallShape
  * @property {number} messages at least this many with exactly one transaction
- * @property {number} hot CoValues that take a quarter of the edits among themselves
+ *
+ * @typedef {object} HotShape
+ * @property {number} messages at least this many with exactly one transaction
+ * @property {number} values CoValues that take all edits
  *
  * @typedef {object} BulkShape
  * @property {number} messages at least this many with exactly so many transactions
  * @property {number} transactions
  * @property {number} values CoValues that the messages are spread over
+ *
+ * @typedef {object} FilesShape
+ * @property {number} chunks at least this many, a message each
+ * @property {number} values files that the chunks are spread over
  */
 
-/** A quarter of the edits goes to hot CoValues, another begins a new CoValue, the others go to any there is. */
-const HOT_SHARE = 0.25;
+/** In the trace of small CoValues one edit in four creates one, so that each gets a handful. */
 const NEW_SHARE = 0.25;
 /** One edit in so many is not encrypted. */
 const TRUSTING_EVERY = 20;
+/** Bytes of a file in one chunk: base64 and then the ciphertext's base64 make 150,000 characters of them. */
+const FILE_CHUNK = 84_300;
+/** Characters of changes from which a transaction counts as a file's chunk. */
+const LARGE = 140_000;
 
 /**
- * A person at work: each edit becomes a message with one transaction.
+ * Many small CoValues: some messages create one, the others go on with any there is.
  *
- * @param {EditsShape} shape
+ * @param {SmallShape} shape
  * @param {number} seed
  * @returns {Promise<Trace>}
  */
-export async function recordEdits(shape, seed) {
+export async function recordSmall(shape, seed) {
   const random = seeded(seed);
   const { storage, group } = await createNode();
-  const hot = Array.from({ length: shape.hot }, () => group.createMap({ kind: "hot" }));
-  const small = [group.createMap({ kind: "small" })];
-  await settle();
-  let edits = 0;
-  while (edits < shape.messages) {
-    const choice = random();
-    if (choice < NEW_SHARE) {
-      small.push(group.createMap({ title: text(random, 20 + below(random, 60)) }));
+  /** @type {RawCoMap[]} */
+  const maps = [];
+  for (let edits = 0; edits < shape.messages; edits++) {
+    if (maps.length === 0 || random() < NEW_SHARE) {
+      maps.push(group.createMap({ title: text(random, 20 + below(random, 60)) }));
     } else {
-      const map = pick(random, choice < NEW_SHARE + HOT_SHARE ? hot : small);
-      edit(map, random, edits);
+      edit(pick(random, maps), random, edits);
     }
-    edits += 1;
     await settle();
   }
-  const title = `one-transaction messages to ${small.length} small CoValues and ${hot.length} hot ones`;
-  return trace("edits", title, storage, (transactions) => transactions === 1, shape.messages);
+  const title = `of one transaction, to ${maps.length} small CoValues`;
+  return trace("small", title, storage, single, shape.messages);
+}
+
+/**
+ * Few hot CoValues, edited all the time: each edit becomes a message.
+ *
+ * @param {HotShape} shape
+ * @param {number} seed
+ * @returns {Promise<Trace>}
+ */
+export async function recordHot(shape, seed) {
+  const random = seeded(seed);
+  const { storage, group } = await createNode();
+  const maps = Array.from({ length: shape.values }, () => group.createMap());
+  await settle();
+  for (let edits = 0; edits < shape.messages; edits++) {
+    edit(pick(random, maps), random, edits);
+    await settle();
+  }
+  const title = `of one transaction, to ${shape.values} hot CoValues`;
+  return trace("hot", title, storage, single, shape.messages);
 }
 
 /**
@@ -77,18 +104,47 @@ export async function recordBulk(shape, seed) {
   const { storage, group } = await createNode();
   const maps = Array.from({ length: shape.values }, () => group.createMap());
   await settle();
-  const matches = (/** @type {number} */ transactions) => transactions === shape.transactions;
+  const matches = (/** @type {Message} */ message) => transactionCount(message) === shape.transactions;
   let matching = 0;
   for (let turn = 0; matching < shape.messages; turn++) {
-    const map = /** @type {import("cojson").RawCoMap} */ (maps[turn % maps.length]);
+    const map = /** @type {RawCoMap} */ (maps[turn % maps.length]);
     const before = storage.messages.length;
     for (let n = 0; n < shape.transactions; n++) edit(map, random, n);
     await settle();
-    const made = storage.messages.slice(before).map((line) => transactionCount(JSON.parse(line)));
-    matching += made.filter(matches).length;
+    matching += storage.messages.slice(before).filter((line) => matches(JSON.parse(line))).length;
   }
-  const title = `messages of ${shape.transactions} transactions to ${shape.values} CoValues`;
+  const title = `of ${shape.transactions} transactions, to ${shape.values} CoValues`;
   return trace("bulk", title, storage, matches, shape.messages);
+}
+
+/**
+ * Files as binary streams, a message for each chunk.
+ *
+ * @param {FilesShape} shape
+ * @param {number} seed
+ * @returns {Promise<Trace>}
+ */
+export async function recordFiles(shape, seed) {
+  const random = seeded(seed);
+  const { storage, group } = await createNode();
+  const chunks = Math.ceil(shape.chunks / shape.values);
+  for (let file = 0; file < shape.values; file++) {
+    const stream = group.createBinaryStream();
+    stream.startBinaryStream({
+      mimeType: "application/octet-stream",
+      fileName: `file ${file}`,
+      totalSizeBytes: chunks * FILE_CHUNK,
+    });
+    await settle();
+    for (let n = 0; n < chunks; n++) {
+      stream.pushBinaryStreamChunk(content(random, FILE_CHUNK), "private");
+      await settle();
+    }
+    stream.endBinaryStream();
+    await settle();
+  }
+  const title = `with a chunk of 150 KB, to ${shape.values} files`;
+  return trace("files", title, storage, isChunk, shape.chunks);
 }
 
 async function createNode() {
@@ -102,13 +158,21 @@ async function createNode() {
 }
 
 /**
- * @param {import("cojson").RawCoMap} map
+ * @param {RawCoMap} map
  * @param {Random} random
  * @param {number} n
  */
 function edit(map, random, n) {
   const privacy = n % TRUSTING_EVERY === 0 ? "trusting" : "private";
   map.set(`field${below(random, 12)}`, text(random, 30 + below(random, 70)), privacy);
+}
+
+/**
+ * @param {Random} random
+ * @param {number} length
+ */
+function content(random, length) {
+  return Uint8Array.from({ length }, () => below(random, 256));
 }
 
 /** Lets the node hand on its edits, which it does at the end of a turn: edits of one turn make one message. */
@@ -120,34 +184,57 @@ async function settle() {
  * @param {string} name
  * @param {string} title
  * @param {CapturingStorage} storage
- * @param {(transactions: number) => boolean} matches
+ * @param {(message: Message) => boolean} matches
  * @param {number} wanted
  * @returns {Trace}
  */
 function trace(name, title, { messages: lines }, matches, wanted) {
+  const values = new Set();
   let matching = 0;
   let transactions = 0;
   let payload = 0;
   for (const line of lines) {
-    const count = transactionCount(JSON.parse(line));
-    transactions += count;
-    payload += line.length;
-    if (matches(count)) matching += 1;
+    const message = /** @type {Message} */ (JSON.parse(line));
+    values.add(message.id);
+    transactions += transactionCount(message);
+    payload += Buffer.byteLength(line);
+    if (matches(message)) matching += 1;
   }
   if (matching < wanted) {
     throw new Error(`trace ${name}: ${matching} of ${wanted} messages have the shape that was asked for`);
   }
   return {
     name,
-    title: `${lines.length} messages: ${matching} ${title}`,
+    title: `${lines.length} messages, ${matching} of them ${title}`,
     lines,
     matching,
     transactions,
+    values: values.size,
     payload,
   };
 }
 
 /** @param {Message} message */
-function transactionCount(message) {
+function single(message) {
+  return transactionCount(message) === 1;
+}
+
+/** @param {Message} message */
+function isChunk(message) {
+  const [first] = Object.values(message.new).flatMap(({ newTransactions }) => newTransactions);
+  return first !== undefined && single(message) && changesOf(first).length >= LARGE;
+}
+
+/** @param {Message} message */
+export function transactionCount(message) {
   return Object.values(message.new).reduce((sum, { newTransactions }) => sum + newTransactions.length, 0);
+}
+
+/**
+ * The changes of a transaction, encrypted or not.
+ *
+ * @param {Message["new"][import("cojson").SessionID]["newTransactions"][number]} transaction
+ */
+export function changesOf(transaction) {
+  return transaction.privacy === "private" ? transaction.encryptedChanges : transaction.changes;
 }

@@ -7,6 +7,7 @@
 pub(crate) mod apt;
 pub(crate) mod crates;
 pub(crate) mod kotlin;
+pub(crate) mod newer_node;
 pub(crate) mod swift;
 pub(crate) mod ubrn;
 pub(crate) mod uniffi;

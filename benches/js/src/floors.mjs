@@ -1,0 +1,75 @@
+/**
+ * What is below any storage, as storages that cannot be read again: the harness alone, the bytes of the package's codec
+ * made and dropped, appended to a file with a system call each, and synced each time as well.
+ */
+import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
+import { writeMessage } from "../../../npm/jazz-native-storage/dist/codec/messages.js";
+import { ByteWriter } from "../../../npm/jazz-native-storage/dist/codec/writer.js";
+import { TRANSACTION_CONFIG } from "../../../npm/jazz-native-storage/dist/cojson-internals.js";
+import { EmptyStorage } from "./capture.mjs";
+
+/** @typedef {import("cojson").StorageAPI} StorageAPI */
+
+/** What the harness costs by itself. Says that it has every value, and delivers nothing. */
+export class NothingStorage extends EmptyStorage {
+  /**
+   * @override
+   * @type {StorageAPI["load"]}
+   */
+  load(_id, _callback, done) {
+    done?.(true);
+  }
+}
+
+export class EncodingStorage extends EmptyStorage {
+  writer = new ByteWriter();
+
+  /**
+   * @override
+   * @type {StorageAPI["store"]}
+   */
+  store(message, _correction, done) {
+    this.encode(message);
+    done?.();
+  }
+
+  /** @param {Parameters<StorageAPI["store"]>[0]} message */
+  encode(message) {
+    const chunkThreshold = TRANSACTION_CONFIG.MAX_RECOMMENDED_TX_SIZE;
+    const writer = this.writer.reset();
+    writeMessage(writer, message, { deleteIsValid: false, chunkThreshold });
+    return writer.written();
+  }
+}
+
+export class AppendingStorage extends EncodingStorage {
+  /**
+   * @param {string} path
+   * @param {boolean} syncing
+   */
+  constructor(path, syncing) {
+    super();
+    this.file = openSync(path, "a");
+    this.syncing = syncing;
+  }
+
+  /**
+   * @override
+   * @type {StorageAPI["store"]}
+   */
+  store(message, _correction, done) {
+    const bytes = this.encode(message);
+    const written = writeSync(this.file, bytes);
+    if (written !== bytes.length) throw new Error(`${written} of ${bytes.length} bytes were written`);
+    if (this.syncing) fdatasyncSync(this.file);
+    done?.();
+  }
+
+  /**
+   * @override
+   * @returns {undefined}
+   */
+  close() {
+    closeSync(this.file);
+  }
+}
