@@ -2572,7 +2572,7 @@ public struct OpenOptions: Equatable, Hashable {
     public var segmentBytes: Double?
     /**
      * Bytes of index rows in memory at which these are written out: 16 KiB to 256 MiB. While that goes on there may be
-     * twice as many. None: 8 MiB, on phones and in browsers 2 MiB.
+     * twice as many. None: 6 MiB, on phones and in browsers 2 MiB.
      */
     public var deltaBytes: Double?
     /**
@@ -2599,7 +2599,7 @@ public struct OpenOptions: Equatable, Hashable {
          */segmentBytes: Double? = nil,
         /**
          * Bytes of index rows in memory at which these are written out: 16 KiB to 256 MiB. While that goes on there may be
-         * twice as many. None: 8 MiB, on phones and in browsers 2 MiB.
+         * twice as many. None: 6 MiB, on phones and in browsers 2 MiB.
          */deltaBytes: Double? = nil,
         /**
          * Bytes read ahead while layers of the index are merged: 256 KiB to 1 GiB. None: 8 MiB, on phones and in browsers

@@ -118,14 +118,24 @@ export function addSession(message: ContentMessage, session: string, content: Se
 }
 
 export function prepare(message: ContentMessage, header: CoValueHeader): Prepared {
-  return { message, dependencies: [...dependenciesOf(message, header)] };
+  const dependencies = dependenciesOf(
+    message.id,
+    header,
+    Object.keys(message.new),
+    Object.values(message.new),
+  );
+  return { message, dependencies: [...dependencies] };
 }
 
-/** The values that have to be delivered before a message. */
-export function dependenciesOf(message: ContentMessage, header: CoValueHeader): Set<RawCoID> {
-  const sessions = Object.keys(message.new) as SessionID[];
-  const transactions = sessions.map((session) => (message.new[session] as SessionContent).newTransactions);
-  return getDependedOnCoValuesFromRawData(message.id, header, sessions, transactions);
+/** The values that have to be delivered before a message of these contents. */
+export function dependenciesOf(
+  id: RawCoID,
+  header: CoValueHeader,
+  sessions: readonly string[],
+  contents: readonly SessionContent[],
+): Set<RawCoID> {
+  const transactions = contents.map((content) => content.newTransactions);
+  return getDependedOnCoValuesFromRawData(id, header, sessions as SessionID[], transactions);
 }
 
 /** Sets a property by any name, `__proto__` included. */

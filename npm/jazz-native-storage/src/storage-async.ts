@@ -240,10 +240,8 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
         if (!bytes) return undefined;
         if (erasures !== this.erasures) continue;
         const knownState = this.knownStates.getKnownState(id);
-        this.enterCounters(
-          knownState,
-          readCounters(bytes).map(([session, counter]) => ({ id: session, counter })),
-        );
+        knownState.header = true;
+        readCounters(bytes, (session, counter) => this.enterCounter(knownState, session, counter));
         this.fullyKnown.add(id);
         return knownState;
       }

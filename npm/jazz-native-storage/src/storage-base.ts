@@ -219,20 +219,13 @@ export abstract class StorageBase {
   /** Enters a value about to be delivered (rules L-13 and M-2), and gives its known state. */
   protected enterLoaded(id: RawCoID, sessions: readonly LoadedSession[]): KnownState {
     const knownState = this.knownStates.getKnownState(id);
-    this.enterCounters(knownState, sessions);
+    knownState.header = true;
+    for (const { id, counter } of sessions) this.enterCounter(knownState, id, counter);
     this.inMemory.add(id);
     return knownState;
   }
 
-  /** Raises counters to those of a read: a store that finished since the read began keeps its own. */
-  protected enterCounters(
-    knownState: KnownState,
-    sessions: Iterable<{ readonly id: string; readonly counter: number }>,
-  ): void {
-    knownState.header = true;
-    for (const { id, counter } of sessions) this.enterCounter(knownState, id, counter);
-  }
-
+  /** Raises a counter to that of a read: a store that finished since the read began keeps its own. */
   protected enterCounter(knownState: KnownState, session: string, counter: number): void {
     const counters: Record<string, number> = knownState.sessions;
     if (!Object.hasOwn(counters, session) || (counters[session] as number) < counter)

@@ -8,6 +8,7 @@ import {
   readLoaded,
   readPiece,
   readWhole,
+  type WholeCoValue,
 } from "./codec/loaded.js";
 import { readOutcome, type StoreOutcome } from "./codec/messages.js";
 import { ByteWriter } from "./codec/writer.js";
@@ -83,23 +84,23 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
   }
 
   private loadNow(id: RawCoID, callback: ContentCallback, done?: (found: boolean) => void): void {
-    let message: ContentMessage | undefined;
+    let whole: WholeCoValue | undefined;
     let value: LoadedCoValue | undefined;
     try {
       const bytes = this.native.load(this.idBytes(id), LOAD_BUDGET);
-      message = bytes ? this.alone(id, bytes) : undefined;
-      value = bytes && !message ? readLoaded(bytes) : undefined;
+      whole = bytes ? this.readAlone(id, bytes) : undefined;
+      value = bytes && !whole ? readLoaded(bytes) : undefined;
     } catch (error) {
       const failure = this.logFailure(`load ${id}`, error);
       done?.(false);
       throw failure;
     }
-    if (!message && !value) {
+    if (!whole && !value) {
       done?.(false);
       return;
     }
     try {
-      if (message) this.deliverAlone(message, callback);
+      if (whole) this.deliverAlone(id, whole, callback);
       else if (value) this.deliver(this.deliverable(id, value, callback), callback);
       done?.(true);
     } catch (err) {
@@ -112,26 +113,28 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
     return bytes ? readLoaded(bytes) : undefined;
   }
 
-  /** The one message that most values are: nothing to stream, and nothing they depend on is missing in memory. */
-  private alone(id: RawCoID, bytes: Uint8Array): ContentMessage | undefined {
+  /** A value that is one message, as most are, and of whose dependencies none is missing in memory. */
+  private readAlone(id: RawCoID, bytes: Uint8Array): WholeCoValue | undefined {
     const value = readWhole(bytes);
     if (!value) return undefined;
-    const message = emptyMessage(id, value.header);
-    for (let i = 0; i < value.sessions.length; i++) {
-      addSession(message, value.sessions[i] as string, value.contents[i] as SessionContent);
-    }
-    for (const dependency of dependenciesOf(message, value.header)) {
+    for (const dependency of dependenciesOf(id, value.header, value.sessions, value.contents)) {
       if (!this.inMemory.has(dependency)) return undefined;
     }
-    return message;
+    return value;
   }
 
-  private deliverAlone(message: ContentMessage, callback: ContentCallback): void {
-    const { id } = message;
+  private deliverAlone(
+    id: RawCoID,
+    { header, sessions, contents }: WholeCoValue,
+    callback: ContentCallback,
+  ): void {
+    const message = emptyMessage(id, header);
     const knownState = this.enterLoaded(id, []);
-    const sessions = Object.keys(message.new) as SessionID[];
-    for (const session of sessions) {
-      this.enterCounter(knownState, session, message.new[session]?.newTransactions.length ?? 0);
+    for (let i = 0; i < sessions.length; i++) {
+      const session = sessions[i] as string;
+      const content = contents[i] as SessionContent;
+      addSession(message, session, content);
+      this.enterCounter(knownState, session, content.newTransactions.length);
     }
     try {
       callback(message);
@@ -253,7 +256,7 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
     }
     if (!bytes) return undefined;
     const sessions: Record<string, number> = {};
-    for (const [session, counter] of readCounters(bytes)) setOwn(sessions, session, counter);
+    readCounters(bytes, (session, counter) => setOwn(sessions, session, counter));
     return { id, header: true, sessions };
   }
 

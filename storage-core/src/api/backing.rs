@@ -24,6 +24,7 @@ pub(super) trait Backing: Send + Sync {
     fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>>;
     fn load_piece(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<Piece>>;
     fn known_state(&self, id: &CoValueId) -> Result<Option<KnownState>>;
+    fn known_state_encoded(&self, id: &[u8]) -> Result<Option<Vec<u8>>>;
     fn pending_deletions(&self) -> Result<Vec<CoValueId>>;
     fn erase(&self, id: &CoValueId) -> Result<bool>;
     fn covalue_ids(&self, limit: u32, offset: u64) -> Result<Vec<CoValueId>>;
@@ -87,6 +88,9 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     }
     fn known_state(&self, id: &CoValueId) -> Result<Option<KnownState>> {
         self.store.get_known_state(id)
+    }
+    fn known_state_encoded(&self, id: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.store.known_state_encoded(id)
     }
     fn pending_deletions(&self) -> Result<Vec<CoValueId>> {
         self.store.pending_deletions()

@@ -44,7 +44,7 @@ pub struct OpenOptions {
     /// Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB.
     pub segment_bytes: Option<f64>,
     /// Bytes of index rows in memory at which these are written out: 16 KiB to 256 MiB. While that goes on there may be
-    /// twice as many. None: 8 MiB, on phones and in browsers 2 MiB.
+    /// twice as many. None: 6 MiB, on phones and in browsers 2 MiB.
     pub delta_bytes: Option<f64>,
     /// Bytes read ahead while layers of the index are merged: 256 KiB to 1 GiB. None: 8 MiB, on phones and in browsers
     /// 1 MiB.
@@ -66,7 +66,7 @@ pub(super) fn platform_defaults() -> EngineOptions {
     let small = cfg!(any(target_os = "android", target_os = "ios", target_family = "wasm"));
     let sized = |usual: u64, little: u64| if small { little } else { usual };
     EngineOptions {
-        checkpoint_rows: rows(sized(8 * MIB, 2 * MIB)),
+        checkpoint_rows: rows(sized(6 * MIB, 2 * MIB)),
         segment_bytes: sized(32 * MIB, 8 * MIB),
         cache_bytes: sized(16 * MIB, 4 * MIB),
         buffer_bytes: sized(8 * MIB, MIB),

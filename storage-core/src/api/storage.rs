@@ -141,11 +141,8 @@ impl NativeStorage {
     /// The counters of a CoValue (section 3.5); nothing if it is not stored.
     #[lane(Read)]
     pub fn known_state(&self, id: &[u8]) -> Result<Option<Bytes>> {
-        let state = self.backing()?.known_state(&covalue_id(id)?)?;
-        let encoded = state.map(|state| {
-            wire::encode_known_state(state.sessions.iter().map(|(id, count)| (id.as_bytes(), *count)))
-        });
-        Ok(encoded.transpose()?.map(Bytes::from))
+        let state = self.backing()?.known_state_encoded(checked(id, "CoValue id")?)?;
+        Ok(state.map(Bytes::from))
     }
 
     /// The counters of several CoValues as objects, in the order of the ids: for callers who would rather not decode.

@@ -230,7 +230,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         if m.flush.is_none() {
             m.full = None;
             // The store has grown, and the reserve with it.
-            if !self.spent.load(Ordering::Relaxed) {
+            if !self.spent.load(Ordering::Relaxed) && !self.log().closed {
                 let _ = self.renew_reserve();
             }
         }
@@ -555,6 +555,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             self.flush_delta(m)?;
         }
         self.remove_retired(m);
+        self.rest_reserve();
         Ok(())
     }
 }

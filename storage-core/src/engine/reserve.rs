@@ -15,6 +15,8 @@ pub const RESERVE_FILE: &str = "RESERVE";
 
 /// Written in pieces of this size, in bytes.
 const WRITE_BYTES: u64 = 256 * 1024;
+/// What is left of it, at least, when the store is closed, in bytes.
+const REST_BYTES: u64 = 64 * 1024;
 
 impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     /// Gives the reserve up. False if there was none.
@@ -49,9 +51,33 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             }
         }
         let has = self.io.open(RESERVE_FILE, OpenMode::Read).and_then(|file| file.len()).unwrap_or(0);
-        let is_there = has >= self.options.reserve_bytes;
+        // One that was given up is there again when it is whole; one that was at rest lasts until it can be made whole.
+        let is_spent = self.spent.load(Ordering::Relaxed);
+        let is_there = has >= if is_spent { self.options.reserve_bytes } else { self.least_reserve() };
         self.spent.store(!is_there, Ordering::Relaxed);
         is_there
+    }
+
+    /// Makes of the reserve what a store that is closed should have: a part in 128 of it, and no more than any open store has
+    /// at least. That is enough to erase when it is opened again on a full disk; the next part makes up for what is lacking.
+    /// Nothing follows from a failure.
+    pub(super) fn rest_reserve(&self) {
+        let (least, most) = (self.least_reserve(), self.options.reserve_bytes);
+        if most == 0 || self.spent.load(Ordering::Relaxed) {
+            return;
+        }
+        let all: u64 = self.index().layers.layers.iter().map(|layer| layer.bytes()).sum();
+        let wanted = (all / 128).clamp(least, most);
+        let rested = self.write_reserve(wanted).and_then(|()| {
+            let file = self.io.open(RESERVE_FILE, OpenMode::ReadWrite)?;
+            if file.len()? > wanted { file.truncate(wanted) } else { Ok(()) }
+        });
+        drop(rested);
+    }
+
+    /// What the smallest store has of it when it is closed.
+    fn least_reserve(&self) -> u64 {
+        REST_BYTES.min(self.options.reserve_bytes)
     }
 
     /// What gives room back is the rewriting of a part: its run, and what is in use of one of its packs. So a sixteenth of

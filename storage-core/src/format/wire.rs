@@ -354,7 +354,8 @@ pub fn decode_answers(bytes: &[u8]) -> Result<Vec<Option<&[u8]>>> {
 /// # Errors
 /// [`Error::Malformed`] if an id is too long for a `str16`.
 pub fn encode_known_state<'a>(sessions: impl IntoIterator<Item = (&'a [u8], u32)>) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
+    // Of one session, as most are, with room to spare.
+    let mut out = Vec::with_capacity(128);
     let mut count = Count::leave_free(&mut out);
     for (session, counter) in sessions {
         put_str16(&mut out, session)?;

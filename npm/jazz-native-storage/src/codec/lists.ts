@@ -16,16 +16,14 @@ export function readIds(bytes: Uint8Array): string[] {
   return ids;
 }
 
-/** Stored counters by session id, in the order in which the sessions were first stored. */
-export function readCounters(bytes: Uint8Array): [session: string, counter: number][] {
+/** Gives `each` the stored counters by session id, in the order in which the sessions were first stored. */
+export function readCounters(bytes: Uint8Array, each: (session: string, counter: number) => void): void {
   const reader = new ByteReader(bytes);
-  const counters: [string, number][] = [];
   for (let left = reader.u32(); left > 0; left--) {
     const session = reader.str16();
-    counters.push([session, reader.u32()]);
+    each(session, reader.u32());
   }
   reader.finish();
-  return counters;
 }
 
 export function writeSyncStateUpdates(writer: ByteWriter, updates: readonly SyncStateUpdate[]): void {

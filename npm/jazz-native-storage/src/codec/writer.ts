@@ -13,12 +13,16 @@ const COUNTED_LENGTH = 1 << 16;
 /** A buffer larger than this is not kept for the next message, in bytes. */
 const KEPT_SIZE = 1 << 22;
 const INITIAL_SIZE = 1 << 14;
+/** Views of fewer bytes are kept, as ids and most messages have one of a few lengths. */
+const VIEWED_SIZE = 1 << 10;
 
 const U32_LIMIT = 0xffffffff;
 
 export class ByteWriter {
   private bytes: Uint8Array;
   private view: DataView;
+  /** Views of the first bytes, by their number. */
+  private views: (Uint8Array | undefined)[] = [];
   /** Bytes written so far. */
   length = 0;
 
@@ -30,16 +34,19 @@ export class ByteWriter {
   /** Begins anew. */
   reset(): this {
     this.length = 0;
-    if (this.bytes.length > KEPT_SIZE) {
-      this.bytes = this.platform.allocate(INITIAL_SIZE);
-      this.view = viewOf(this.bytes);
-    }
+    if (this.bytes.length > KEPT_SIZE) this.use(this.platform.allocate(INITIAL_SIZE));
     return this;
   }
 
   /** What was written, as a view of the buffer. */
   written(): Uint8Array {
-    return this.bytes.subarray(0, this.length);
+    const { length } = this;
+    if (length >= VIEWED_SIZE) return this.bytes.subarray(0, length);
+    const known = this.views[length];
+    if (known) return known;
+    const view = this.bytes.subarray(0, length);
+    this.views[length] = view;
+    return view;
   }
 
   /** What was written, as bytes of its own. */
@@ -163,8 +170,13 @@ export class ByteWriter {
     if (size > U32_LIMIT) throw tooLarge("a message", size, U32_LIMIT);
     const grown = this.platform.allocate(Math.min(Math.max(size, this.bytes.length * 2), U32_LIMIT));
     grown.set(this.bytes.subarray(0, this.length));
-    this.bytes = grown;
-    this.view = viewOf(grown);
+    this.use(grown);
+  }
+
+  private use(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.view = viewOf(bytes);
+    this.views = [];
   }
 }
 

@@ -417,7 +417,7 @@ export interface OpenOptions {
   segmentBytes?: number
   /**
    * Bytes of index rows in memory at which these are written out: 16 KiB to 256 MiB. While that goes on there may be
-   * twice as many. None: 8 MiB, on phones and in browsers 2 MiB.
+   * twice as many. None: 6 MiB, on phones and in browsers 2 MiB.
    */
   deltaBytes?: number
   /**

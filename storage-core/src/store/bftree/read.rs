@@ -56,12 +56,18 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         Ok(view.created.map(|(_, created)| Snapshot { group, view, created, layers }))
     }
 
-    /// The ids of all stored sessions, in the order in which they were first stored.
-    pub(super) fn session_ids(&self, snapshot: &Snapshot<F>) -> Result<Vec<SessionId>> {
-        let sessions = snapshot.view.stored_sessions();
+    /// The ids of sessions of a CoValue.
+    pub(super) fn session_ids(
+        &self,
+        snapshot: &Snapshot<F>,
+        sessions: &[&SessionView],
+    ) -> Result<Vec<SessionId>> {
         let known: Vec<_> = sessions.iter().map(|s| self.names.get(&(s.slot, s.tag))).collect();
         let unknown = sessions.iter().zip(&known).filter(|(_, known)| known.is_none());
-        let firsts = unknown.filter_map(|(s, _)| s.extents.first().map(|e| e.location)).collect();
+        let firsts: Vec<_> = unknown.filter_map(|(s, _)| s.extents.first().map(|e| e.location)).collect();
+        if firsts.is_empty() {
+            return Ok(known.into_iter().flatten().collect());
+        }
         let records = snapshot.read(firsts)?;
         sessions
             .iter()

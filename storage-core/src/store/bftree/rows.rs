@@ -10,6 +10,7 @@ use crate::file::FileIO;
 use crate::format::entry::{Create, Entry, ErasedSession};
 use crate::format::row::{CoValueRow, Group, Key};
 use crate::format::tx;
+use crate::format::wire;
 use crate::format::{Location, Ordinal};
 use crate::store::rows::{
     CoValueId, CoValueRowId, KnownState, SessionRowId, Signature, SignatureAfterRow, StoredCoValueRow,
@@ -51,8 +52,8 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         id: &CoValueId,
     ) -> Result<Vec<StoredSessionRow>> {
         let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(Vec::new()) };
-        let ids = self.session_ids(&snapshot)?;
         let sessions = snapshot.view.stored_sessions();
+        let ids = self.session_ids(&snapshot, &sessions)?;
         let lasts = sessions.iter().filter_map(|s| s.extents.last().map(|e| e.location)).collect();
         let records = snapshot.read(lasts)?;
         sessions
@@ -82,11 +83,22 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
 
     /// Answered by the index alone, but for names of sessions not met yet. That its rows are those of this id is as certain
     /// as 128 bits of a keyed hash make it; a store, and a load, compare the id.
-    fn known_state(&self, id: &CoValueId) -> Result<Option<KnownState>> {
-        let Some(snapshot) = self.snapshot(id.as_bytes())? else { return Ok(None) };
-        let ids = self.session_ids(&snapshot)?;
-        let counts = snapshot.view.stored_sessions();
-        Ok(Some(KnownState { sessions: ids.into_iter().zip(counts.iter().map(|s| s.count)).collect() }))
+    fn known_state(&self, id: &[u8]) -> Result<Option<KnownState>> {
+        let Some(snapshot) = self.snapshot(id)? else { return Ok(None) };
+        let sessions = snapshot.view.stored_sessions();
+        let ids = self.session_ids(&snapshot, &sessions)?;
+        Ok(Some(KnownState { sessions: ids.into_iter().zip(sessions.iter().map(|s| s.count)).collect() }))
+    }
+
+    /// A known state in the form in which it crosses a binding (design.md section 3.5).
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], naming the CoValue, if what is stored of it is damaged.
+    pub fn known_state_encoded(&self, id: &[u8]) -> Result<Option<Vec<u8>>> {
+        let encode = |state: KnownState| {
+            wire::encode_known_state(state.sessions.iter().map(|(id, count)| (id.as_bytes(), *count)))
+        };
+        self.known_state(id).map_err(|e| e.concerning(id))?.map(encode).transpose()
     }
 
     /// Writes entries as one record.
@@ -241,7 +253,7 @@ impl<F: FileIO, D: Delta> StorageBackend for BfTreeStorage<F, D> {
     }
 
     fn get_known_state(&self, id: &CoValueId) -> Result<Option<KnownState>> {
-        self.known_state(id).map_err(|e| e.concerning(id.as_bytes()))
+        self.known_state(id.as_bytes()).map_err(|e| e.concerning(id.as_bytes()))
     }
 
     fn covalue_ids(&self, limit: u32, offset: u64) -> Result<Vec<CoValueId>> {
