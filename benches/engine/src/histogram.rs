@@ -6,19 +6,28 @@ use std::time::Duration;
 const PER_DOUBLING: usize = 8;
 
 /// Durations counted in buckets of nanoseconds, each an eighth wider than the one before. The longest is exact.
-pub(super) struct Histogram {
+#[derive(Debug, Clone)]
+pub struct Histogram {
     buckets: [u64; 64 * PER_DOUBLING],
     calls: u64,
     total: Duration,
     longest: Duration,
 }
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Histogram {
-    pub(super) fn new() -> Self {
+    /// One that has counted nothing.
+    pub fn new() -> Self {
         Self { buckets: [0; 64 * PER_DOUBLING], calls: 0, total: Duration::ZERO, longest: Duration::ZERO }
     }
 
-    pub(super) fn add(&mut self, duration: Duration) {
+    /// Counts a call.
+    pub fn add(&mut self, duration: Duration) {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         if let Some(bucket) = self.buckets.get_mut(bucket(nanoseconds)) {
             *bucket += 1;
@@ -28,17 +37,23 @@ impl Histogram {
         self.longest = self.longest.max(duration);
     }
 
+    /// How many calls were counted.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
     /// All of them together.
-    pub(super) fn total(&self) -> Duration {
+    pub fn total(&self) -> Duration {
         self.total
     }
 
-    pub(super) fn longest(&self) -> Duration {
+    /// The longest of them, exactly.
+    pub fn longest(&self) -> Duration {
         self.longest
     }
 
     /// The duration, in seconds, that this part of the calls does not exceed.
-    pub(super) fn quantile(&self, part: f64) -> f64 {
+    pub fn quantile(&self, part: f64) -> f64 {
         let wanted = (self.calls as f64 * part).ceil();
         let mut seen = 0;
         for (index, count) in self.buckets.iter().enumerate() {
