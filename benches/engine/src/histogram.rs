@@ -2,16 +2,48 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Buckets that a doubling of the duration is cut into: what is told of a bucket is at most an eighth too long.
 const PER_DOUBLING: usize = 8;
 
 /// Durations counted in buckets of nanoseconds, each an eighth wider than the one before. The longest is exact.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Sparse", into = "Sparse")]
 pub struct Histogram {
     buckets: [u64; 64 * PER_DOUBLING],
     calls: u64,
     total: Duration,
     longest: Duration,
+}
+
+/// A histogram without its empty buckets, as processes hand it to each other.
+#[derive(Serialize, Deserialize)]
+struct Sparse {
+    /// The number of each bucket, and the calls in it.
+    buckets: Vec<(usize, u64)>,
+    total: Duration,
+    longest: Duration,
+}
+
+impl From<Histogram> for Sparse {
+    fn from(histogram: Histogram) -> Self {
+        let buckets = histogram.buckets.into_iter().enumerate().filter(|&(_, calls)| calls > 0).collect();
+        Self { buckets, total: histogram.total, longest: histogram.longest }
+    }
+}
+
+impl From<Sparse> for Histogram {
+    fn from(sparse: Sparse) -> Self {
+        let mut histogram = Self { total: sparse.total, longest: sparse.longest, ..Self::new() };
+        for (number, calls) in sparse.buckets {
+            if let Some(bucket) = histogram.buckets.get_mut(number) {
+                *bucket += calls;
+                histogram.calls += calls;
+            }
+        }
+        histogram
+    }
 }
 
 impl Default for Histogram {
@@ -35,6 +67,16 @@ impl Histogram {
         self.calls += 1;
         self.total += duration;
         self.longest = self.longest.max(duration);
+    }
+
+    /// Counts all calls of another one as well.
+    pub fn merge(&mut self, other: &Self) {
+        for (bucket, calls) in self.buckets.iter_mut().zip(other.buckets) {
+            *bucket += calls;
+        }
+        self.calls += other.calls;
+        self.total += other.total;
+        self.longest = self.longest.max(other.longest);
     }
 
     /// How many calls were counted.
@@ -96,6 +138,19 @@ mod tests {
         assert_eq!(histogram.longest(), Duration::from_millis(10));
         assert_eq!(histogram.quantile(1.0), 10e-3);
         assert_eq!(histogram.total(), Duration::from_micros(50_005_000));
+    }
+
+    #[test]
+    fn a_histogram_comes_back_from_json_and_takes_in_another() {
+        let mut one = Histogram::new();
+        one.add(Duration::from_micros(5));
+        let mut other = Histogram::new();
+        (1..=3).for_each(|milliseconds| other.add(Duration::from_millis(milliseconds)));
+        let text = serde_json::to_string(&other).unwrap();
+        one.merge(&serde_json::from_str(&text).unwrap());
+        assert_eq!((one.calls(), one.total()), (4, Duration::from_micros(6_005)));
+        assert_eq!((one.quantile(1.0), one.longest()), (3e-3, Duration::from_millis(3)));
+        assert!(one.quantile(0.25) < 6e-6);
     }
 
     #[test]

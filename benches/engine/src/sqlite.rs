@@ -118,6 +118,11 @@ impl SessionRow {
     }
 }
 
+/// The version of SQLite that is compiled in.
+pub fn version() -> &'static str {
+    rusqlite::version()
+}
+
 impl Sqlite {
     /// Opens the database in a directory, creating it if there is none.
     ///

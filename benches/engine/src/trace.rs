@@ -89,11 +89,11 @@ pub fn small(messages: usize, seed: u64) -> Trace {
     writer.trace("small CoValues".to_owned())
 }
 
-/// One-transaction messages to eight CoValues, each written by four sessions.
+/// One-transaction messages to four CoValues, each written by two sessions.
 pub fn hot(messages: usize, seed: u64) -> Trace {
-    const HOT: usize = 8;
+    const HOT: usize = 4;
     let mut writer = Writer::new(seed);
-    writer.sessions = 4;
+    writer.sessions = 2;
     for n in 0..messages {
         let to = if n < HOT { n } else { writer.random.below(HOT) };
         writer.message(to, 1);
@@ -281,7 +281,7 @@ mod tests {
         assert!((800..1_200).contains(&small.ids.len()), "half begins one: {}", small.ids.len());
         assert_eq!(sessions(&small), small.ids.len());
         let hot = hot(2_000, 1);
-        assert_eq!((hot.ids.len(), sessions(&hot)), (8, 32));
+        assert_eq!((hot.ids.len(), sessions(&hot)), (4, 8));
         let files = files(64, 1);
         assert_eq!((files.ids.len(), sessions(&files)), (8, 8));
         let all_large =
