@@ -261,7 +261,9 @@ fn now() -> (String, String) {
 
 /// Year, month and day of so many days after the first of 1970.
 fn date(days: u64) -> (u64, u64, u64) {
-    let leap = |year: u64| u64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+    let leap = |year: u64| {
+        u64::from(year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)))
+    };
     let (mut year, mut left) = (1970, days);
     while left >= 365 + leap(year) {
         left -= 365 + leap(year);
