@@ -27,6 +27,7 @@ enum Which {
     Redb,
     Fjall,
     Lmdb,
+    LmdbMap,
     #[cfg(feature = "rocksdb")]
     Rocksdb,
     Bftree,
@@ -81,7 +82,8 @@ impl Contestant {
             Which::Sqlite => visit.visit::<Sqlite>(self),
             Which::Redb => visit.visit::<Jazz<Redb>>(self),
             Which::Fjall => visit.visit::<Jazz<Fjall>>(self),
-            Which::Lmdb => visit.visit::<Jazz<Lmdb>>(self),
+            Which::Lmdb => visit.visit::<Jazz<Lmdb<false>>>(self),
+            Which::LmdbMap => visit.visit::<Jazz<Lmdb<true>>>(self),
             #[cfg(feature = "rocksdb")]
             Which::Rocksdb => visit.visit::<Jazz<crate::peers::rocksdb::Rocks>>(self),
             Which::Bftree => visit.visit::<Jazz<Bftree>>(self),
@@ -101,6 +103,7 @@ type Entry = (Which, Level, &'static str, &'static str);
 
 const SQLITE: &str = "cojson's tables and statements, prepared once; write-ahead log";
 const LMDB_NOSYNC: &str = "a power cut may damage the whole file";
+const LMDB_MAP: &str = "a power cut may damage the whole file, and so may a stray pointer of the program";
 const REDB_NONE: &str =
     "one commit in 1,000 is durable; it has no level that survives a crash without a sync";
 const BFTREE: &str =
@@ -120,6 +123,7 @@ const ENTRIES: &[Entry] = &[
     (Which::Fjall, Level::Process, "fjall, PersistMode::Buffer", ""),
     (Which::Fjall, Level::Power, "fjall, PersistMode::SyncData", ""),
     (Which::Lmdb, Level::Process, "LMDB, NOSYNC", LMDB_NOSYNC),
+    (Which::LmdbMap, Level::Process, "LMDB, NOSYNC, WRITEMAP", LMDB_MAP),
     (Which::Lmdb, Level::Power, "LMDB", ""),
     #[cfg(feature = "rocksdb")]
     (Which::Rocksdb, Level::None, "RocksDB, without a log", ""),
@@ -145,6 +149,7 @@ pub fn all() -> Vec<Contestant> {
                 Which::Redb => ("redb", Kind::Peer),
                 Which::Fjall => ("fjall", Kind::Peer),
                 Which::Lmdb => ("lmdb", Kind::Peer),
+                Which::LmdbMap => ("lmdb-map", Kind::Peer),
                 #[cfg(feature = "rocksdb")]
                 Which::Rocksdb => ("rocksdb", Kind::Peer),
                 Which::Bftree => ("bf-tree", Kind::Peer),

@@ -2,8 +2,8 @@
 //!
 //! `power` is what it does by itself, syncs with every commit. `process` is `MDB_NOSYNC`: commits are with the operating
 //! system and survive the end of the process; a power cut may damage the whole file, which none of the others risks at that
-//! level. The map is written to by system calls, not through memory: with `MDB_WRITEMAP` a stray pointer of the process
-//! could damage what was stored.
+//! level. The file is written to by system calls, or, with `MDB_WRITEMAP`, through the map: that saves the calls, and a
+//! stray pointer of the program can damage what was stored.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use crate::ordered::{self, Ordered};
 /// More than any run stores; it is address space, not memory.
 const MAP_BYTES: usize = 64 << 30;
 
-/// An open environment.
-pub struct Lmdb {
+/// An open environment, which writes through the map or by system calls.
+pub struct Lmdb<const THROUGH_MAP: bool> {
     /// None only while it is being compacted.
     open: Option<Open>,
     directory: PathBuf,
@@ -44,7 +44,7 @@ pub struct Change<'a> {
 
 /// The only place where an environment is opened.
 #[allow(unsafe_code, reason = "a file that is mapped into memory can be changed by others")]
-fn open_env(directory: &Path, level: Level) -> Result<Env<WithTls>> {
+fn open_env(directory: &Path, level: Level, through_map: bool) -> Result<Env<WithTls>> {
     let mut options = heed::EnvOpenOptions::new();
     options.map_size(MAP_BYTES);
     if level == Level::Process {
@@ -52,14 +52,19 @@ fn open_env(directory: &Path, level: Level) -> Result<Env<WithTls>> {
         // prevent. It has no effect on memory.
         unsafe { options.flags(heed::EnvFlags::NO_SYNC) };
     }
+    if through_map {
+        // SAFETY: WRITE_MAP is called unsafe for what stray pointers of the program can do to the file. No pointer into the
+        // map is written through here: heed gives out shared slices that live as long as their transaction.
+        unsafe { options.flags(heed::EnvFlags::WRITE_MAP) };
+    }
     // SAFETY: the directory is one that a measurement or a test has made for itself, so nothing else changes the file, and
     // locking is left on.
     Ok(unsafe { options.open(directory)? })
 }
 
 impl Open {
-    fn new(directory: &Path, level: Level) -> Result<Self> {
-        let env = open_env(directory, level)?;
+    fn new(directory: &Path, level: Level, through_map: bool) -> Result<Self> {
+        let env = open_env(directory, level, through_map)?;
         let mut transaction = env.write_txn()?;
         let database = env.create_database(&mut transaction, None)?;
         transaction.commit()?;
@@ -73,7 +78,7 @@ impl Open {
     }
 }
 
-impl Lmdb {
+impl<const THROUGH_MAP: bool> Lmdb<THROUGH_MAP> {
     fn get_open(&self) -> Result<&Open> {
         Ok(self.open.as_ref().ok_or("the environment is closed, as compacting it failed")?)
     }
@@ -131,14 +136,14 @@ impl ordered::Writer for Change<'_> {
     }
 }
 
-impl Ordered for Lmdb {
-    const NAME: &'static str = "LMDB";
+impl<const THROUGH_MAP: bool> Ordered for Lmdb<THROUGH_MAP> {
+    const NAME: &'static str = if THROUGH_MAP { "LMDB, WRITEMAP" } else { "LMDB" };
     const LEVELS: &'static [Level] = &[Level::Process, Level::Power];
     type Reader<'a> = Snapshot<'a>;
     type Writer<'a> = Change<'a>;
 
     fn open(directory: &Path, level: Level) -> Result<Self> {
-        let open = Some(Open::new(directory, level)?);
+        let open = Some(Open::new(directory, level, THROUGH_MAP)?);
         Ok(Self { open, directory: directory.to_path_buf(), level })
     }
 
@@ -166,7 +171,7 @@ impl Ordered for Lmdb {
         open.env.copy_to_path(&copy, CompactionOption::Enabled)?.sync_all()?;
         open.close()?;
         fs::rename(copy, self.directory.join("data.mdb"))?;
-        self.open = Some(Open::new(&self.directory, self.level)?);
+        self.open = Some(Open::new(&self.directory, self.level, THROUGH_MAP)?);
         Ok(true)
     }
 }

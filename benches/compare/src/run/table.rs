@@ -17,6 +17,7 @@ const PHASES: &[(&str, &str)] = &[
     ("open", "opening"),
     ("load", "loading in a fresh process, per CoValue"),
     ("load-warm", "loading again, per CoValue"),
+    ("open-cold", "opening, files not in the page cache"),
     ("load-cold", "loading, files not in the page cache, per CoValue"),
     ("compact", "compacting"),
     ("load-clustered", "loading in a fresh process once compacted, per CoValue"),
