@@ -37,7 +37,7 @@ const ACTS: &[Act] =
 const LIMIT: Duration = Duration::from_secs(300);
 const SCALE_LIMIT: Duration = Duration::from_secs(120);
 /// The largest size of `scale` that every round comes to; beyond it there is one round.
-const SCALE_EVERY_ROUND: u32 = 10_000;
+const SCALE_EVERY_ROUND: u32 = 100_000;
 /// Messages of which the system calls are counted.
 const WATCHED: usize = 500;
 

@@ -1,5 +1,4 @@
-//! The figures of all rounds, and the file that they are written to: one form for all suites of benchmarks, which
-//! `benches/README.md` describes.
+//! The figures of all rounds, and the file that they are written to, whose form all suites of benchmarks share.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
