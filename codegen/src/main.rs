@@ -41,7 +41,8 @@ cargo xtask <task>
         [--report-only] the report anew, of the newest results
         [--rounds N] [--seed N] [--dir PATH]
   bench-boundary [ARGS...]  measure what a call costs through the addon and through WebAssembly
-  bench-engine [ARGS...]  measure the engine alone against SQLite (Criterion)
+  bench-engine [ARGS...]  measure the engine alone against SQLite and other stores (Criterion)
+  bench-compare [ARGS...]  measure it against other stores in processes of their own (--help tells more)
   corpus                write the stores that later builds must open, once per format version
   crash [--states N]    power cuts, failing calls, full disks and damage, at length
         [--points N] [--damage N] [--seed S] [--only CASE]
@@ -83,6 +84,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "bench" => bench::run(rest).map(|()| true),
         "bench-boundary" => generate::bench_boundary(rest).map(|()| true),
         "bench-engine" => bench_engine(rest).map(|()| true),
+        "bench-compare" => bench_compare(rest).map(|()| true),
         "corpus" => corpus::write().map(|()| true),
         "crash" => crash::crash(rest).map(|()| true),
         "soak" => soak::run(rest).map(|()| true),
@@ -118,7 +120,25 @@ fn test(arguments: &[String]) -> Outcome<bool> {
 }
 
 fn bench_engine(arguments: &[String]) -> Outcome<()> {
-    let mut all = vec!["bench", "--manifest-path", suites::ENGINE_BENCH, "--"];
+    for manifest in [suites::ENGINE_BENCH, suites::COMPARE_BENCH] {
+        let mut all = vec!["bench", "--locked", "--manifest-path", manifest, "--"];
+        all.extend(arguments.iter().map(String::as_str));
+        process::cargo(&all)?;
+    }
+    Ok(())
+}
+
+fn bench_compare(arguments: &[String]) -> Outcome<()> {
+    let mut all = vec![
+        "run",
+        "--release",
+        "--locked",
+        "--manifest-path",
+        suites::COMPARE_BENCH,
+        "--bin",
+        "compare",
+        "--",
+    ];
     all.extend(arguments.iter().map(String::as_str));
     process::cargo(&all)
 }
@@ -126,6 +146,7 @@ fn bench_engine(arguments: &[String]) -> Outcome<()> {
 fn format() -> Outcome<()> {
     process::cargo(&["fmt", "--all"])?;
     process::cargo(&["fmt", "--manifest-path", suites::ENGINE_BENCH])?;
+    process::cargo(&["fmt", "--manifest-path", suites::COMPARE_BENCH])?;
     process::cargo(&["fmt", "--manifest-path", fuzz::MANIFEST])?;
     node::ensure_modules()?;
     node::tool("biome", &["check", "--write", "."])

@@ -28,6 +28,9 @@ struct Suite {
 /// The engine's benchmark: outside the workspace, as it compiles SQLite.
 pub(crate) const ENGINE_BENCH: &str = "benches/engine/Cargo.toml";
 
+/// The engine beside other stores: outside the workspace, as it compiles all of them.
+pub(crate) const COMPARE_BENCH: &str = "benches/compare/Cargo.toml";
+
 /// The suites of `cargo xtask lint`.
 pub(crate) const LINTS: &[&str] = &["rustfmt", "clippy", "biome"];
 
@@ -40,6 +43,7 @@ const SUITES: &[Suite] = &[
         run: || {
             cargo(&["fmt", "--all", "--check"])?;
             cargo(&["fmt", "--manifest-path", ENGINE_BENCH, "--check"])?;
+            cargo(&["fmt", "--manifest-path", COMPARE_BENCH, "--check"])?;
             cargo(&["fmt", "--manifest-path", fuzz::MANIFEST, "--check"])
         },
     },
@@ -108,6 +112,24 @@ const SUITES: &[Suite] = &[
         proves: "the long runs keep every content and every bound, in a tiny size",
         needs: &["engine-bench"],
         run: soak::check,
+    },
+    Suite {
+        name: "compare",
+        proves: "the stores that the engine is compared with give back what they are given, in a small size",
+        needs: &["engine-bench"],
+        run: || {
+            cargo(&[
+                "clippy",
+                "--manifest-path",
+                COMPARE_BENCH,
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ])?;
+            cargo(&["test", "--manifest-path", COMPARE_BENCH, "--lib", "--test", "quick", "--locked"])
+        },
     },
     Suite {
         name: "addon",

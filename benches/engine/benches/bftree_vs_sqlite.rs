@@ -12,13 +12,16 @@ use jazz_storage_bench::native::Native;
 use jazz_storage_bench::sqlite::Sqlite;
 use jazz_storage_bench::trace::{Trace, bulk, edits};
 use jazz_storage_bench::verify::verify;
-use jazz_storage_bench::{Result, Store};
+use jazz_storage_bench::{Level, Result, Store};
 use tempfile::{TempDir, tempdir};
+
+/// What a finished store survives, on both sides: the end of the process.
+const LEVEL: Level = Level::Process;
 
 type Group<'a> = BenchmarkGroup<'a, criterion::measurement::WallTime>;
 
 fn bftree_vs_sqlite(criterion: &mut Criterion) {
-    for trace in [edits(5_000), bulk(50, 200, 10)] {
+    for trace in [edits(5_000, 1), bulk(50, 200, 10, 2)] {
         must(check::<Native>(&trace));
         must(check::<Sqlite>(&trace));
         let messages = Throughput::Elements(elements(trace.messages.len()));
@@ -59,7 +62,7 @@ fn run<S: Store>(group: &mut Group<'_>, trace: &Trace, measure: Measure) -> Resu
 }
 
 fn check<S: Store>(trace: &Trace) -> Result<()> {
-    verify::<S>(trace, tempdir()?.path())
+    verify::<S>(trace, tempdir()?.path(), LEVEL)
 }
 
 fn prepared<S: Store>(trace: &Trace) -> Result<Vec<S::Prepared>> {
@@ -69,7 +72,7 @@ fn prepared<S: Store>(trace: &Trace) -> Result<Vec<S::Prepared>> {
 /// A closed store that holds the trace.
 fn filled<S: Store>(trace: &Trace) -> Result<TempDir> {
     let directory = tempdir()?;
-    let mut store = S::open(directory.path())?;
+    let mut store = S::open(directory.path(), LEVEL)?;
     for message in &prepared::<S>(trace)? {
         store.store(message)?;
     }
@@ -88,7 +91,7 @@ fn store<S: Store>(group: &mut Group<'_>, trace: &Trace, closing: bool) -> Resul
 
 fn store_once<S: Store>(messages: &[S::Prepared], closing: bool) -> Result<Duration> {
     let directory = tempdir()?;
-    let mut store = S::open(directory.path())?;
+    let mut store = S::open(directory.path(), LEVEL)?;
     let start = Instant::now();
     for message in messages {
         store.store(message)?;
@@ -105,7 +108,7 @@ fn one_by_one<S: Store, T>(
     read: impl Fn(&S, &str) -> Result<T>,
 ) -> Result<()> {
     let directory = filled::<S>(trace)?;
-    let store = S::open(directory.path())?;
+    let store = S::open(directory.path(), LEVEL)?;
     for id in &trace.ids {
         read(&store, id)?;
     }
@@ -128,7 +131,7 @@ fn load_cold<S: Store>(group: &mut Group<'_>, trace: &Trace) -> Result<()> {
 }
 
 fn load_once<S: Store>(directory: &Path, ids: &[String]) -> Result<Duration> {
-    let store = S::open(directory)?;
+    let store = S::open(directory, LEVEL)?;
     let start = Instant::now();
     for id in ids {
         black_box(store.load(id)?);

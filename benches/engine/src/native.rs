@@ -1,14 +1,15 @@
-//! jazz-storage-core through the API of the bindings, at the level `relaxed`: a finished store survives a crash of the
-//! process, as in SQLite with a write-ahead log and synchronous NORMAL.
+//! jazz-storage-core through the API of the bindings, with the options it has by itself.
 
 use std::path::Path;
 
-use jazz_storage_core::api::{NativeStorage, OpenOptions};
+use jazz_storage_core::api::{Durability, NativeStorage, OpenOptions};
 use jazz_storage_core::format::tx::{Fields, split};
-use jazz_storage_core::format::wire::{OwnedMessage, OwnedSession, decode_known_state, decode_loaded};
+use jazz_storage_core::format::wire::{
+    OwnedMessage, OwnedSession, StoreStatus, decode_known_state, decode_loaded, decode_outcome, decode_piece,
+};
 
 use crate::trace::{Message, Transaction};
-use crate::{CHUNK_THRESHOLD, Loaded, LoadedSession, Result, Store};
+use crate::{CHUNK_THRESHOLD, Level, Loaded, LoadedSession, Result, Store};
 
 /// More than any CoValue of a trace has, so that no piece is left out.
 const EVERYTHING: f64 = 1e12;
@@ -20,8 +21,11 @@ pub struct Native {
 
 impl Store for Native {
     const NAME: &'static str = "native";
+    /// `memory`, of which nothing is left when it is closed, `relaxed` and `strict`.
+    const LEVELS: &'static [Level] = &[Level::None, Level::Process, Level::Power];
     type Prepared = Vec<u8>;
     type Raw = Vec<u8>;
+    type Piece = Vec<u8>;
 
     fn form(transaction: &Transaction) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -52,9 +56,15 @@ impl Store for Native {
         Ok(owned.encode()?)
     }
 
-    fn open(directory: &Path) -> Result<Self> {
+    fn open(directory: &Path, level: Level) -> Result<Self> {
         let path = directory.to_str().ok_or("the directory's name is not UTF-8")?.to_owned();
-        let storage = NativeStorage::open(OpenOptions { path: Some(path), ..OpenOptions::default() })?;
+        let (path, durability) = match level {
+            Level::None => (None, Durability::Memory),
+            Level::Process => (Some(path), Durability::Relaxed),
+            Level::Power => (Some(path), Durability::Strict),
+        };
+        let options = OpenOptions { path, durability: Some(durability), ..OpenOptions::default() };
+        let storage = NativeStorage::open(options)?;
         Ok(Self { storage })
     }
 
@@ -65,7 +75,11 @@ impl Store for Native {
     fn store(&mut self, message: &Vec<u8>) -> Result<()> {
         match self.storage.store(message)? {
             None => Ok(()),
-            Some(outcome) => Err(format!("a message was not stored whole: {outcome:?}").into()),
+            Some(outcome) => match decode_outcome(&outcome)? {
+                // All of it, and more, is there already.
+                (StoreStatus::Stored, _) => Ok(()),
+                (status, _) => Err(format!("a message was not stored whole: {status:?}").into()),
+            },
         }
     }
 
@@ -76,6 +90,21 @@ impl Store for Native {
     fn known_state(&self, id: &str) -> Result<u64> {
         let bytes = self.storage.known_state(id.as_bytes())?.ok_or_else(|| format!("{id} is not stored"))?;
         Ok(decode_known_state(&bytes)?.iter().map(|&(_, counter)| u64::from(counter)).sum())
+    }
+
+    fn scan(&self, id: &str, session: &str, after: u32) -> Result<Vec<u8>> {
+        let piece = self.storage.load_piece(id.as_bytes(), session.as_bytes(), after, 1)?;
+        Ok(piece.ok_or_else(|| format!("{session} of {id} has no transaction {after}"))?.into())
+    }
+
+    fn compact(&mut self) -> Result<bool> {
+        self.storage.compact()?;
+        Ok(true)
+    }
+
+    fn decode_piece(piece: &Vec<u8>) -> Result<Vec<Vec<u8>>> {
+        let (count, _, transactions) = decode_piece(piece)?;
+        Ok(split(&transactions, count)?)
     }
 
     fn decode(raw: &Vec<u8>) -> Result<Loaded> {

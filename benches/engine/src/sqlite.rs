@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::trace::{Message, Transaction};
-use crate::{CHUNK_THRESHOLD, Loaded, LoadedSession, Result, Store};
+use crate::{CHUNK_THRESHOLD, Level, Loaded, LoadedSession, Result, Store};
 
 /// More than there are statements here.
 const STATEMENTS: usize = 32;
@@ -52,6 +52,7 @@ const WHOLE_VALUE: &str = "SELECT * FROM coValues WHERE id = ?";
 const ALL_SESSIONS: &str = "SELECT * FROM sessions WHERE coValue = ?";
 const SIGNATURES: &str = "SELECT * FROM signatureAfter WHERE ses = ? AND idx >= 0";
 const TRANSACTIONS: &str = "SELECT * FROM transactions WHERE ses = ? AND idx >= ? AND idx <= ?";
+const NEXT_SIGNATURE: &str = "SELECT * FROM signatureAfter WHERE ses = ? AND idx >= ? LIMIT 1";
 const COUNTERS: &str = "SELECT sessionID, lastIdx FROM sessions WHERE coValue = ?";
 
 /// What a commit survives.
@@ -75,9 +76,8 @@ pub struct Prepared {
     session: String,
     after: u32,
     signature: String,
-    transactions: Vec<String>,
-    /// The size of the changes, by which sessions are cut into chunks.
-    units: u32,
+    /// Each with the size of its changes, by which sessions are cut into chunks.
+    transactions: Vec<(String, u32)>,
 }
 
 /// A row of `sessions`.
@@ -116,6 +116,11 @@ impl SessionRow {
             units: row.get("bytesSinceLastSignature")?,
         })
     }
+}
+
+/// The version of SQLite that is compiled in.
+pub fn version() -> &'static str {
+    rusqlite::version()
 }
 
 impl Sqlite {
@@ -176,11 +181,14 @@ impl Sqlite {
             .query_row(params![value, message.session], SessionRow::read)
             .optional()?;
         let counter = known.as_ref().map_or(0, |session| session.counter);
-        if counter != message.after {
-            return Err(format!("the session stands at {counter}, not at {}", message.after).into());
-        }
-        let end = counter + u32::try_from(message.transactions.len())?;
-        let units = known.map_or(0, |session| session.units) + message.units;
+        // What is there already is left out (rule W-4), and no gap is left (rule W-3).
+        let new = counter.checked_sub(message.after).and_then(|known| usize::try_from(known).ok());
+        let new = new.ok_or_else(|| format!("the session stands at {counter}, before {}", message.after))?;
+        let new = message.transactions.get(new..).filter(|new| !new.is_empty());
+        let Some(new) = new else { return Ok(()) };
+        let end = counter + u32::try_from(new.len())?;
+        let units =
+            known.map_or(0, |session| session.units) + new.iter().map(|(_, units)| units).sum::<u32>();
         let chunk_ends = units > CHUNK_THRESHOLD;
         let row: i64 = self.connection.prepare_cached(PUT_SESSION)?.query_row(
             params![value, message.session, end, message.signature, if chunk_ends { 0 } else { units }],
@@ -194,7 +202,7 @@ impl Sqlite {
             ])?;
         }
         let mut insert = self.connection.prepare_cached(INSERT_TRANSACTION)?;
-        for (index, transaction) in (counter..).zip(&message.transactions) {
+        for (index, transaction) in (counter..).zip(new.iter().map(|(text, _)| text)) {
             insert.execute(params![row, index, transaction])?;
         }
         Ok(())
@@ -225,28 +233,35 @@ impl Sqlite {
 
 impl Store for Sqlite {
     const NAME: &'static str = "SQLite";
+    /// Synchronous NORMAL and FULL.
+    const LEVELS: &'static [Level] = &[Level::Process, Level::Power];
     type Prepared = Prepared;
     type Raw = Raw;
+    type Piece = Vec<String>;
 
     fn form(transaction: &Transaction) -> Result<Vec<u8>> {
         Ok(transaction.json().into_bytes())
     }
 
     fn prepare(message: &Message) -> Result<Prepared> {
-        let units = message.transactions.iter().map(|transaction| transaction.changes.len()).sum::<usize>();
+        let row =
+            |transaction: &Transaction| Ok((transaction.json(), u32::try_from(transaction.changes.len())?));
         Ok(Prepared {
             id: message.id.clone(),
             header: message.header.clone(),
             session: message.session.clone(),
             after: message.after,
             signature: message.signature.clone(),
-            transactions: message.transactions.iter().map(Transaction::json).collect(),
-            units: u32::try_from(units)?,
+            transactions: message.transactions.iter().map(row).collect::<Result<_>>()?,
         })
     }
 
-    fn open(directory: &Path) -> Result<Self> {
-        Self::open_with(directory, Synchronous::Normal)
+    fn open(directory: &Path, level: Level) -> Result<Self> {
+        match level {
+            Level::None => Err("SQLite in a file survives the end of the process at every level".into()),
+            Level::Process => Self::open_with(directory, Synchronous::Normal),
+            Level::Power => Self::open_with(directory, Synchronous::Full),
+        }
     }
 
     fn close(self) -> Result<()> {
@@ -256,7 +271,10 @@ impl Store for Sqlite {
     fn store(&mut self, message: &Prepared) -> Result<()> {
         let value = self.upsert_value(message)?;
         self.connection.prepare_cached("BEGIN")?.execute([])?;
-        self.store_session(value, message)?;
+        if let Err(error) = self.store_session(value, message) {
+            self.connection.prepare_cached("ROLLBACK")?.execute([])?;
+            return Err(error);
+        }
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }
@@ -280,6 +298,28 @@ impl Store for Sqlite {
             .query_map([value], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<Vec<(String, u32)>>>()?;
         Ok(counters.iter().map(|&(_, counter)| u64::from(counter)).sum())
+    }
+
+    fn scan(&self, id: &str, session: &str, after: u32) -> Result<Vec<String>> {
+        let value = self.value_row(id)?.ok_or_else(|| format!("{id} is not stored"))?;
+        let row =
+            self.connection.prepare_cached(SESSION)?.query_row(params![value, session], SessionRow::read)?;
+        let mut statement = self.connection.prepare_cached(NEXT_SIGNATURE)?;
+        let chunk: Option<u32> =
+            statement.query_row(params![row.row, after], |row| row.get("idx")).optional()?;
+        let last = chunk.unwrap_or(row.counter - 1);
+        let mut statement = self.connection.prepare_cached(TRANSACTIONS)?;
+        let transactions = statement.query_map(params![row.row, after, last], |row| row.get("tx"))?;
+        Ok(transactions.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn compact(&mut self) -> Result<bool> {
+        self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
+        Ok(true)
+    }
+
+    fn decode_piece(piece: &Vec<String>) -> Result<Vec<Vec<u8>>> {
+        Ok(piece.iter().map(|text| text.clone().into_bytes()).collect())
     }
 
     fn decode(raw: &Raw) -> Result<Loaded> {

@@ -53,11 +53,11 @@ pub struct Trace {
 }
 
 /// One-transaction messages: a quarter of them begins a CoValue, a quarter goes to six hot ones, half to any.
-pub fn edits(messages: usize) -> Trace {
+pub fn edits(messages: usize, seed: u64) -> Trace {
     const HOT: usize = 6;
-    let mut writer = Writer::new(1);
+    let mut writer = Writer::new(seed);
     for n in 0..messages {
-        let known = writer.sessions.len();
+        let known = writer.values.len();
         let to = match writer.random.below(4) {
             _ if n < HOT => known,
             0 => known,
@@ -70,20 +70,59 @@ pub fn edits(messages: usize) -> Trace {
 }
 
 /// Messages of `transactions` each, to one CoValue after the other of `values`.
-pub fn bulk(messages: usize, transactions: usize, values: usize) -> Trace {
-    let mut writer = Writer::new(2);
+pub fn bulk(messages: usize, transactions: usize, values: usize, seed: u64) -> Trace {
+    let mut writer = Writer::new(seed);
     for n in 0..messages {
         writer.message(n % values.max(1), transactions);
     }
     writer.trace(format!("{transactions}-transaction messages"))
 }
 
+/// One-transaction messages to many small CoValues: half of them begins one, half goes to any.
+pub fn small(messages: usize, seed: u64) -> Trace {
+    let mut writer = Writer::new(seed);
+    for _ in 0..messages {
+        let known = writer.values.len();
+        let to = if writer.random.below(2) == 0 { known } else { writer.random.below(known.max(1)) };
+        writer.message(to, 1);
+    }
+    writer.trace("small CoValues".to_owned())
+}
+
+/// One-transaction messages to four CoValues, each written by two sessions.
+pub fn hot(messages: usize, seed: u64) -> Trace {
+    const HOT: usize = 4;
+    let mut writer = Writer::new(seed);
+    writer.sessions = 2;
+    for n in 0..messages {
+        let to = if n < HOT { n } else { writer.random.below(HOT) };
+        writer.message(to, 1);
+    }
+    writer.trace("hot CoValues".to_owned())
+}
+
+/// Messages of one transaction of 150 KB, as files are stored in: eight to each CoValue, of which some grow at a time.
+/// Each is more than a chunk, so it has a signature of its own.
+pub fn files(messages: usize, seed: u64) -> Trace {
+    const EACH: usize = 8;
+    const AT_A_TIME: usize = 4;
+    let mut writer = Writer::new(seed);
+    writer.characters = (150_000, 150_001);
+    for n in 0..messages {
+        let group = n / (EACH * AT_A_TIME);
+        writer.message(group * AT_A_TIME + n % AT_A_TIME, 1);
+    }
+    writer.trace("files".to_owned())
+}
+
 /// A generator of the splitmix kind, begun with a seed.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(pub(crate) u64);
+pub struct Random(pub u64);
 
 impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next number.
+    #[allow(clippy::should_implement_trait, reason = "it never ends")]
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -91,13 +130,14 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    /// The next number below this one, or 0.
+    pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next() % end).unwrap_or(0)
     }
 
     /// `prefix`, then `len` characters of those that ids, signatures and ciphertexts consist of.
-    pub(crate) fn text(&mut self, prefix: &str, len: usize) -> String {
+    pub fn text(&mut self, prefix: &str, len: usize) -> String {
         const ALPHABET: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
         /// Characters made of one number, at 6 bits each.
         const AT_ONCE: usize = 10;
@@ -114,11 +154,11 @@ impl Random {
     }
 }
 
-/// A CoValue under construction: one session writes it.
-struct Session {
+/// A CoValue under construction.
+struct Value {
     id: String,
-    session: String,
-    counter: u32,
+    /// Of each session its id and how many transactions it has.
+    sessions: Vec<(String, u32)>,
 }
 
 struct Writer {
@@ -127,7 +167,11 @@ struct Writer {
     key: String,
     group: String,
     clock: u32,
-    sessions: Vec<Session>,
+    /// How many sessions write each CoValue.
+    sessions: usize,
+    /// The least and the most characters of changes in a transaction, the latter left out.
+    characters: (usize, usize),
+    values: Vec<Value>,
     messages: Vec<Message>,
 }
 
@@ -139,7 +183,9 @@ impl Writer {
             key: random.text("key_z", 16),
             group: random.text("co_z", 24),
             clock: 1_000_000_000,
-            sessions: Vec::new(),
+            sessions: 1,
+            characters: (80, 210),
+            values: Vec::new(),
             messages: Vec::new(),
             random,
         }
@@ -147,23 +193,29 @@ impl Writer {
 
     /// Appends a message to the CoValue of this number, or to a new one if there is none.
     fn message(&mut self, to: usize, transactions: usize) {
-        let index = to.min(self.sessions.len());
-        if index == self.sessions.len() {
-            let id = self.random.text("co_z", 24);
-            let session = self.random.text(&format!("{}_session_z", self.account), 17);
-            self.sessions.push(Session { id, session, counter: 0 });
+        let index = to.min(self.values.len());
+        let is_new = index == self.values.len();
+        if is_new {
+            self.values.push(Value { id: self.random.text("co_z", 24), sessions: Vec::new() });
         }
-        let Some(target) = self.sessions.get_mut(index) else { return };
-        let header = (target.counter == 0).then(|| {
+        let Some(target) = self.values.get_mut(index) else { return };
+        let by = if self.sessions == 1 { 0 } else { self.random.below(self.sessions) };
+        let by = by.min(target.sessions.len());
+        if by == target.sessions.len() {
+            let session = self.random.text(&format!("{}_session_z", self.account), 17);
+            target.sessions.push((session, 0));
+        }
+        let header = is_new.then(|| {
             format!(
                 r#"{{"type":"comap","ruleset":{{"type":"ownedByGroup","group":"{}"}},"meta":null,"createdAt":"2026-01-01T00:00:00.000Z","uniqueness":"{}"}}"#,
                 self.group,
                 self.random.text("z", 17)
             )
         });
-        let after = target.counter;
-        target.counter += u32::try_from(transactions).unwrap_or(0);
-        let (id, session) = (target.id.clone(), target.session.clone());
+        let id = target.id.clone();
+        let Some((session, counter)) = target.sessions.get_mut(by) else { return };
+        let (session, after) = (session.clone(), *counter);
+        *counter += u32::try_from(transactions).unwrap_or(0);
         let transactions = (0..transactions).map(|_| self.transaction()).collect();
         let signature = self.random.text("signature_z", 88);
         self.messages.push(Message { id, header, session, after, signature, transactions });
@@ -171,7 +223,8 @@ impl Writer {
 
     fn transaction(&mut self) -> Transaction {
         self.clock += 7;
-        let len = 80 + self.random.below(130);
+        let (least, end) = self.characters;
+        let len = least + self.random.below(end - least);
         Transaction {
             made_at: self.clock,
             key: self.key.clone(),
@@ -180,7 +233,7 @@ impl Writer {
     }
 
     fn trace(mut self, name: String) -> Trace {
-        let mut ids: Vec<String> = self.sessions.into_iter().map(|session| session.id).collect();
+        let mut ids: Vec<String> = self.values.into_iter().map(|value| value.id).collect();
         for last in (1..ids.len()).rev() {
             ids.swap(last, self.random.below(last + 1));
         }
@@ -196,12 +249,13 @@ mod tests {
     #[test]
     fn the_same_trace_comes_every_time() {
         let of = |trace: Trace| trace.messages.iter().map(|m| m.signature.clone()).collect::<Vec<_>>();
-        assert_eq!(of(edits(500)), of(edits(500)));
+        assert_eq!(of(edits(500, 1)), of(edits(500, 1)));
+        assert_ne!(of(edits(500, 1)), of(edits(500, 2)));
     }
 
     #[test]
     fn edits_have_one_transaction_each_and_go_on_where_the_session_stands() {
-        let trace = edits(2_000);
+        let trace = edits(2_000, 1);
         let mut counters: HashMap<&str, u32> = HashMap::new();
         for message in &trace.messages {
             let counter = counters.entry(&message.id).or_default();
@@ -212,5 +266,26 @@ mod tests {
         assert_eq!(trace.ids.len(), counters.len());
         assert!((300..700).contains(&counters.len()), "a quarter is new: {}", counters.len());
         assert!(counters.values().any(|&counter| counter > 50), "some are hot");
+    }
+
+    #[test]
+    fn traces_have_the_shape_they_are_named_for() {
+        let sessions = |trace: &Trace| {
+            let mut sessions: HashMap<(&str, &str), usize> = HashMap::new();
+            for message in &trace.messages {
+                *sessions.entry((&message.id, &message.session)).or_default() += message.transactions.len();
+            }
+            sessions.len()
+        };
+        let small = small(2_000, 1);
+        assert!((800..1_200).contains(&small.ids.len()), "half begins one: {}", small.ids.len());
+        assert_eq!(sessions(&small), small.ids.len());
+        let hot = hot(2_000, 1);
+        assert_eq!((hot.ids.len(), sessions(&hot)), (4, 8));
+        let files = files(64, 1);
+        assert_eq!((files.ids.len(), sessions(&files)), (8, 8));
+        let all_large =
+            |message: &Message| message.transactions.iter().all(|one| one.changes.len() >= 150_000);
+        assert!(files.messages.iter().all(all_large));
     }
 }

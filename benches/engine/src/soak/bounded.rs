@@ -3,15 +3,15 @@
 
 use std::time::Instant;
 
-use super::data::{Interleaved, Shape, Values, content_bytes};
 use super::figures::{Figures, Unit};
-use super::histogram::Histogram;
 use super::options::Options;
 use super::phase::{PEAK_MEMORY, Phase};
-use super::probe::disk_bytes;
 use super::store::{Settings, check, compact, open, store};
 use super::{Run, Scenario};
+use crate::data::{Interleaved, Shape, Values, content_bytes};
+use crate::histogram::Histogram;
 use crate::native::Native;
+use crate::probe::disk_bytes;
 use crate::{Result, Store};
 
 pub(super) const SCENARIO: Scenario = Scenario {

@@ -7,14 +7,11 @@
 //! - a run fails if content differs or a bound is broken; bounds are about content, space and memory, never about speed.
 
 mod bounded;
-mod data;
 mod erase;
 mod figures;
-mod histogram;
 mod open;
 mod options;
 mod phase;
-mod probe;
 mod store;
 mod strict;
 mod writes;
@@ -25,10 +22,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::Result;
+use crate::probe::{self, Machine};
 use figures::{Figures, Unit, shown};
 use options::Options;
 use phase::Phase;
-use probe::Machine;
 
 /// One question to the engine, and how it is answered.
 struct Scenario {

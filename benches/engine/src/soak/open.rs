@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use jazz_storage_core::api::NativeStorage;
 
-use super::data::{Shape, Step, Values};
 use super::figures::{Figures, Unit};
 use super::options::Options;
 use super::phase::Phase;
 use super::store::{Settings, check, open, store};
 use super::{Run, Scenario};
+use crate::data::{Shape, Step, Values};
 use crate::native::Native;
 use crate::{Result, Store};
 

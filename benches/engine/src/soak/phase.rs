@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use super::figures::Figures;
 use super::options::Options;
-use super::probe::{Memory, Written};
 use super::{Part, Run};
 use crate::Result;
+use crate::probe::{Memory, Written};
 
 /// A phase in its own process.
 pub(super) struct Phase<'a> {

@@ -7,12 +7,12 @@ use jazz_storage_core::api::{Durability, NativeStorage, OpenOptions};
 use jazz_storage_core::format::tx::split;
 use jazz_storage_core::format::wire::{OwnedPiece, decode_loaded, decode_piece};
 
-use super::data::Values;
 use super::figures::Figures;
 use super::options::Options;
 use super::phase::Phase;
-use super::probe::disk_bytes;
+use crate::data::Values;
 use crate::native::Native;
+use crate::probe::disk_bytes;
 use crate::{Result, Store};
 
 /// How a store is opened: what a scenario sets of the options that there are. None is the store's own default.
@@ -149,8 +149,8 @@ pub(super) fn check_erased(storage: &NativeStorage, values: &Values, value: u32)
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::{Interleaved, Shape, Step};
     use super::*;
+    use crate::data::{Interleaved, Shape, Step};
 
     #[test]
     fn what_is_stored_is_found_the_same_and_a_difference_is_found() {

@@ -12,12 +12,12 @@ use std::path::Path;
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::data::{Edits, Shape, Values};
 use super::figures::{Figures, Unit, median};
 use super::options::Options;
 use super::phase::Phase;
 use super::store::{Settings, check, open, store};
 use super::{Run, Scenario};
+use crate::data::{Edits, Shape, Values};
 use crate::native::Native;
 use crate::sqlite::{Sqlite, Synchronous};
 use crate::{Result, Store};

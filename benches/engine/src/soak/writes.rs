@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use super::data::{Edits, Shape, Values, content_bytes};
 use super::figures::{Figures, Unit};
-use super::histogram::Histogram;
 use super::options::Options;
 use super::phase::Phase;
-use super::probe::{DiskWatch, disk_bytes};
 use super::store::{Settings, check, open, store};
 use super::{Run, Scenario};
+use crate::data::{Edits, Shape, Values, content_bytes};
+use crate::histogram::Histogram;
 use crate::native::Native;
+use crate::probe::{DiskWatch, disk_bytes};
 use crate::{Result, Store};
 
 pub(super) const SCENARIO: Scenario = Scenario {

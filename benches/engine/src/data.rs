@@ -1,4 +1,4 @@
-//! What a soak stores: content messages that are made when they are needed, of which nothing is kept.
+//! What long runs store: content messages that are made when they are needed, of which nothing is kept.
 //!
 //! Invariant: each part of a CoValue is a function of the seed, the CoValue's number and the part's place in it. So
 //! whatever was stored can be made again to compare it with, in any order, and a dataset of gigabytes takes no memory.
@@ -7,18 +7,18 @@ use crate::trace::{Message, Random, Transaction};
 
 /// A piece of a CoValue: the transactions of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Step {
+pub struct Step {
     /// The CoValue's number.
-    pub(super) value: u32,
+    pub value: u32,
     /// Transactions before it.
-    pub(super) after: u32,
+    pub after: u32,
     /// Transactions in it.
-    pub(super) count: u32,
+    pub count: u32,
 }
 
 /// How large the CoValues are.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Shape {
+pub enum Shape {
     /// Small transactions, one in each message.
     Small,
     /// Content of many sizes; the first CoValue alone has about this many bytes.
@@ -40,7 +40,7 @@ struct Size {
 
 /// Every CoValue there could be.
 #[derive(Debug, Clone)]
-pub(super) struct Values {
+pub struct Values {
     seed: u64,
     shape: Shape,
     account: String,
@@ -65,7 +65,8 @@ const MEGABYTES_EVERY: u32 = 255;
 const STREAMED_BYTES: u64 = 100_000;
 
 impl Values {
-    pub(super) fn new(seed: u64, shape: Shape) -> Self {
+    /// Those of a seed.
+    pub fn new(seed: u64, shape: Shape) -> Self {
         let mut random = Random(seed);
         Self {
             seed,
@@ -82,15 +83,18 @@ impl Values {
         Random(random.next() ^ part)
     }
 
-    pub(super) fn id(&self, value: u32) -> String {
+    /// The CoValue's id.
+    pub fn id(&self, value: u32) -> String {
         self.random(value, ID).text("co_z", 24)
     }
 
-    pub(super) fn session(&self, value: u32) -> String {
+    /// The id of its one session.
+    pub fn session(&self, value: u32) -> String {
         self.random(value, ID + 1).text(&format!("{}_session_z", self.account), 17)
     }
 
-    pub(super) fn header(&self, value: u32) -> String {
+    /// Its header, as JSON text.
+    pub fn header(&self, value: u32) -> String {
         format!(
             r#"{{"type":"comap","ruleset":{{"type":"ownedByGroup","group":"{}"}},"meta":null,"createdAt":"2026-01-01T00:00:00.000Z","uniqueness":"{}"}}"#,
             self.group,
@@ -99,11 +103,12 @@ impl Values {
     }
 
     /// The signature after this many transactions.
-    pub(super) fn signature(&self, value: u32, end: u32) -> String {
+    pub fn signature(&self, value: u32, end: u32) -> String {
         self.random(value, SIGNATURE + u64::from(end)).text("signature_z", 88)
     }
 
-    pub(super) fn transaction(&self, value: u32, index: u32) -> Transaction {
+    /// The transaction at an index of its session.
+    pub fn transaction(&self, value: u32, index: u32) -> Transaction {
         let mut random = self.random(value, TRANSACTION + u64::from(index));
         let (least, end) = match self.shape {
             Shape::Small => SMALL,
@@ -117,7 +122,8 @@ impl Values {
         }
     }
 
-    pub(super) fn message(&self, step: Step) -> Message {
+    /// The message of a step; with the header if it is the first of its CoValue.
+    pub fn message(&self, step: Step) -> Message {
         let Step { value, after, count } = step;
         Message {
             id: self.id(value),
@@ -148,13 +154,13 @@ impl Values {
     }
 
     /// Transactions of a CoValue of a mixture, once all of it is stored.
-    pub(super) fn transactions(&self, value: u32) -> u32 {
+    pub fn transactions(&self, value: u32) -> u32 {
         let size = self.size(value);
         size.messages * size.transactions
     }
 
     /// How many CoValues of a mixture have about this many bytes of changes together.
-    pub(super) fn amounting_to(&self, bytes: u64) -> u32 {
+    pub fn amounting_to(&self, bytes: u64) -> u32 {
         let mut sum = 0;
         let mut value = 0;
         while sum < bytes {
@@ -168,7 +174,7 @@ impl Values {
 
 /// Bytes of content in a message: its header and its transactions in the form in which they cross the binding, in which
 /// the key of the first is that of all (docs/design.md, section 2.2).
-pub(super) fn content_bytes(message: &Message) -> u64 {
+pub fn content_bytes(message: &Message) -> u64 {
     let header = message.header.as_ref().map_or(0, String::len);
     let key = message.transactions.first().map_or(0, |first| 2 + first.key.len());
     let transactions: usize = message.transactions.iter().map(|one| 1 + 8 + 4 + one.changes.len()).sum();
@@ -177,7 +183,8 @@ pub(super) fn content_bytes(message: &Message) -> u64 {
 
 /// One-transaction messages in the proportions of [`crate::trace::edits`]: a quarter begins a CoValue, a quarter goes to
 /// six hot ones, half to any.
-pub(super) struct Edits {
+#[derive(Debug, Clone)]
+pub struct Edits {
     random: Random,
     left: u64,
     /// Transactions of each CoValue so far.
@@ -185,12 +192,13 @@ pub(super) struct Edits {
 }
 
 impl Edits {
-    pub(super) fn new(seed: u64, messages: u64) -> Self {
+    /// So many of them, to CoValues that a seed chooses.
+    pub fn new(seed: u64, messages: u64) -> Self {
         Self { random: Random(seed), left: messages, counters: Vec::new() }
     }
 
     /// Transactions of each CoValue after all messages.
-    pub(super) fn counters(mut self) -> Vec<u32> {
+    pub fn counters(mut self) -> Vec<u32> {
         while self.next().is_some() {}
         self.counters
     }
@@ -220,7 +228,8 @@ impl Iterator for Edits {
 }
 
 /// The CoValues of a mixture, some of them at a time, so that what belongs together is not stored together.
-pub(super) struct Interleaved<'a> {
+#[derive(Debug, Clone)]
+pub struct Interleaved<'a> {
     values: &'a Values,
     random: Random,
     open: Vec<Step>,
@@ -229,7 +238,8 @@ pub(super) struct Interleaved<'a> {
 }
 
 impl<'a> Interleaved<'a> {
-    pub(super) fn new(values: &'a Values, count: u32) -> Self {
+    /// The first `count` of them, whole.
+    pub fn new(values: &'a Values, count: u32) -> Self {
         Self { values, random: Random(values.seed), open: Vec::new(), begun: 0, end: count }
     }
 }

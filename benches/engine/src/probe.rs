@@ -20,15 +20,17 @@ fn field(text: &str, name: &str) -> Option<u64> {
 }
 
 /// Bytes of memory of this process.
-pub(super) struct Memory {
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
     /// Resident now.
-    pub(super) now: u64,
+    pub now: u64,
     /// The most that was resident since the process began.
-    pub(super) peak: u64,
+    pub peak: u64,
 }
 
 impl Memory {
-    pub(super) fn measure() -> Option<Self> {
+    /// None where there is no `/proc`.
+    pub fn measure() -> Option<Self> {
         let status = fs::read_to_string("/proc/self/status").ok()?;
         let bytes = |name| field(&status, name).map(|kilobytes| kilobytes * 1024);
         Some(Self { now: bytes("VmRSS:")?, peak: bytes("VmHWM:")? })
@@ -36,41 +38,47 @@ impl Memory {
 }
 
 /// Bytes that this process has written so far.
-#[derive(Clone, Copy)]
-pub(super) struct Written {
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
     /// By system calls.
-    pub(super) called: u64,
+    pub called: u64,
     /// In pages that go, or would go, to the device: each page again when it is written again after it went there.
-    pub(super) pages: u64,
+    pub pages: u64,
 }
 
 impl Written {
-    pub(super) fn measure() -> Option<Self> {
+    /// None where there is no `/proc`.
+    pub fn measure() -> Option<Self> {
         let io = fs::read_to_string("/proc/self/io").ok()?;
         Some(Self { called: field(&io, "wchar:")?, pages: field(&io, "write_bytes:")? })
     }
 
     /// What was written since then.
-    pub(super) fn since(self, before: Self) -> Self {
+    pub fn since(self, before: Self) -> Self {
         Self { called: self.called - before.called, pages: self.pages - before.pages }
     }
 }
 
-/// Where a soak runs.
+/// What measurements were made on.
 #[derive(Debug, Serialize)]
-pub(super) struct Machine {
-    system: String,
-    processors: usize,
-    processor: Option<String>,
-    memory: Option<u64>,
+pub struct Machine {
+    /// The operating system and the architecture.
+    pub system: String,
+    /// How many there are for this process.
+    pub processors: usize,
+    /// What they are called.
+    pub processor: Option<String>,
+    /// In bytes.
+    pub memory: Option<u64>,
     /// How many processes wanted to run, on the average of the last minute.
-    load: Option<f64>,
+    pub load: Option<f64>,
     /// The type of the file system in which the stores lie.
-    file_system: Option<String>,
+    pub file_system: Option<String>,
 }
 
 impl Machine {
-    pub(super) fn describe(directory: &Path) -> Self {
+    /// Asks the system; what it does not tell is none.
+    pub fn describe(directory: &Path) -> Self {
         let read = |path| fs::read_to_string(path).ok();
         let model = read("/proc/cpuinfo").and_then(|text| {
             let line = text.lines().find(|line| line.starts_with("model name"))?;
@@ -86,7 +94,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn print(&self, directory: &Path) {
+    /// For people, with a warning if measuring makes little sense here.
+    pub fn print(&self, directory: &Path) {
         let unknown = || "not known".to_owned();
         println!(
             "{}, {} processors, {}",
@@ -123,12 +132,15 @@ fn file_system(directory: &Path) -> Option<String> {
 }
 
 /// Whether a directory lies in a file system that has no device.
-pub(super) fn is_in_memory(directory: &Path) -> bool {
+pub fn is_in_memory(directory: &Path) -> bool {
     file_system(directory).is_some_and(|kind| kind == "tmpfs" || kind == "ramfs")
 }
 
 /// The bytes of all files in a directory. One that is removed while they are counted has none.
-pub(super) fn disk_bytes(directory: &Path) -> Result<u64> {
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn disk_bytes(directory: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(directory)? {
         bytes += entry?.metadata().map_or(0, |metadata| metadata.len());
@@ -137,23 +149,26 @@ pub(super) fn disk_bytes(directory: &Path) -> Result<u64> {
 }
 
 /// Watches the size of a directory against the bytes of content that live in it, every few milliseconds.
-pub(super) struct DiskWatch {
+#[derive(Debug)]
+pub struct DiskWatch {
     live: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<(u64, u64)>>,
 }
 
 /// What a [`DiskWatch`] saw.
-pub(super) struct DiskPeak {
+#[derive(Debug, Clone, Copy)]
+pub struct DiskPeak {
     /// The most bytes in the directory.
-    pub(super) bytes: u64,
+    pub bytes: u64,
     /// The most bytes in the directory over the content that lived there at that moment, once a quarter of what lives at
     /// the end was there.
-    pub(super) over_live: f64,
+    pub over_live: f64,
 }
 
 impl DiskWatch {
-    pub(super) fn start(directory: &Path) -> Self {
+    /// Watches until [`DiskWatch::finish`].
+    pub fn start(directory: &Path) -> Self {
         const EVERY: Duration = Duration::from_millis(10);
         let (live, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let directory = directory.to_path_buf();
@@ -178,11 +193,15 @@ impl DiskWatch {
     }
 
     /// Content that lives from now on.
-    pub(super) fn lives(&self, bytes: u64) {
+    pub fn lives(&self, bytes: u64) {
         self.live.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn finish(self) -> Result<DiskPeak> {
+    /// What was seen.
+    ///
+    /// # Errors
+    /// The thread that watched panicked.
+    pub fn finish(self) -> Result<DiskPeak> {
         self.stop.store(true, Ordering::Relaxed);
         let seen = self.thread.join().map_err(|_| "the thread that watches the disk panicked")?;
         let live = self.live.load(Ordering::Relaxed);

@@ -2,23 +2,64 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Buckets that a doubling of the duration is cut into: what is told of a bucket is at most an eighth too long.
 const PER_DOUBLING: usize = 8;
 
 /// Durations counted in buckets of nanoseconds, each an eighth wider than the one before. The longest is exact.
-pub(super) struct Histogram {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Sparse", into = "Sparse")]
+pub struct Histogram {
     buckets: [u64; 64 * PER_DOUBLING],
     calls: u64,
     total: Duration,
     longest: Duration,
 }
 
+/// A histogram without its empty buckets, as processes hand it to each other.
+#[derive(Serialize, Deserialize)]
+struct Sparse {
+    /// The number of each bucket, and the calls in it.
+    buckets: Vec<(usize, u64)>,
+    total: Duration,
+    longest: Duration,
+}
+
+impl From<Histogram> for Sparse {
+    fn from(histogram: Histogram) -> Self {
+        let buckets = histogram.buckets.into_iter().enumerate().filter(|&(_, calls)| calls > 0).collect();
+        Self { buckets, total: histogram.total, longest: histogram.longest }
+    }
+}
+
+impl From<Sparse> for Histogram {
+    fn from(sparse: Sparse) -> Self {
+        let mut histogram = Self { total: sparse.total, longest: sparse.longest, ..Self::new() };
+        for (number, calls) in sparse.buckets {
+            if let Some(bucket) = histogram.buckets.get_mut(number) {
+                *bucket += calls;
+                histogram.calls += calls;
+            }
+        }
+        histogram
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Histogram {
-    pub(super) fn new() -> Self {
+    /// One that has counted nothing.
+    pub fn new() -> Self {
         Self { buckets: [0; 64 * PER_DOUBLING], calls: 0, total: Duration::ZERO, longest: Duration::ZERO }
     }
 
-    pub(super) fn add(&mut self, duration: Duration) {
+    /// Counts a call.
+    pub fn add(&mut self, duration: Duration) {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         if let Some(bucket) = self.buckets.get_mut(bucket(nanoseconds)) {
             *bucket += 1;
@@ -28,17 +69,33 @@ impl Histogram {
         self.longest = self.longest.max(duration);
     }
 
+    /// Counts all calls of another one as well.
+    pub fn merge(&mut self, other: &Self) {
+        for (bucket, calls) in self.buckets.iter_mut().zip(other.buckets) {
+            *bucket += calls;
+        }
+        self.calls += other.calls;
+        self.total += other.total;
+        self.longest = self.longest.max(other.longest);
+    }
+
+    /// How many calls were counted.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
     /// All of them together.
-    pub(super) fn total(&self) -> Duration {
+    pub fn total(&self) -> Duration {
         self.total
     }
 
-    pub(super) fn longest(&self) -> Duration {
+    /// The longest of them, exactly.
+    pub fn longest(&self) -> Duration {
         self.longest
     }
 
     /// The duration, in seconds, that this part of the calls does not exceed.
-    pub(super) fn quantile(&self, part: f64) -> f64 {
+    pub fn quantile(&self, part: f64) -> f64 {
         let wanted = (self.calls as f64 * part).ceil();
         let mut seen = 0;
         for (index, count) in self.buckets.iter().enumerate() {
@@ -81,6 +138,19 @@ mod tests {
         assert_eq!(histogram.longest(), Duration::from_millis(10));
         assert_eq!(histogram.quantile(1.0), 10e-3);
         assert_eq!(histogram.total(), Duration::from_micros(50_005_000));
+    }
+
+    #[test]
+    fn a_histogram_comes_back_from_json_and_takes_in_another() {
+        let mut one = Histogram::new();
+        one.add(Duration::from_micros(5));
+        let mut other = Histogram::new();
+        (1..=3).for_each(|milliseconds| other.add(Duration::from_millis(milliseconds)));
+        let text = serde_json::to_string(&other).unwrap();
+        one.merge(&serde_json::from_str(&text).unwrap());
+        assert_eq!((one.calls(), one.total()), (4, Duration::from_micros(6_005)));
+        assert_eq!((one.quantile(1.0), one.longest()), (3e-3, Duration::from_millis(3)));
+        assert!(one.quantile(0.25) < 6e-6);
     }
 
     #[test]
