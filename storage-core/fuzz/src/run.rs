@@ -2,7 +2,7 @@
 
 use crate::choose;
 use crate::memory::in_proportion;
-use jazz_storage_core::engine::cache::read_cache;
+use jazz_storage_core::engine::cache::ReadCache;
 use jazz_storage_core::engine::run::RunFile;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::FORMAT_VERSION;
@@ -124,7 +124,7 @@ fn as_file(bytes: &[u8]) {
     let Ok(run) = opened.map(Arc::new) else { return };
     assert!(footer.is_some(), "a run without a footer was opened");
 
-    let cache = read_cache(64 << 10);
+    let cache = ReadCache::new(64 << 10);
     // Opening made room for the cache itself.
     in_proportion(len + (64 << 10), || {
         let mut scan = run.scan(Group([0; 16]));

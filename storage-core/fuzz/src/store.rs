@@ -51,6 +51,7 @@ fn open<D: Delta>(io: &InMemoryFileIO) -> BfTreeStorage<InMemoryFileIO, D> {
         segment_bytes: 2048,
         cache_bytes: 4096,
         buffer_bytes: 4096,
+        prepare_bytes: 256,
         reserve_bytes: 0,
         fanout: 2,
         max_layers: 4,
