@@ -13,7 +13,7 @@ mod results;
 mod scale;
 mod table;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -33,9 +33,8 @@ use results::{Failure, Results};
 const ACTS: &[Act] =
     &[Act::Store, Act::Load, Act::Known, Act::Scan, Act::LoadCold, Act::Compact, Act::LoadClustered];
 
-/// A thing that takes longer is given up: one that is not part of `scale`, and one that is.
+/// A thing that takes longer is given up. SQLite takes two minutes to be filled with a million CoValues.
 const LIMIT: Duration = Duration::from_secs(300);
-const SCALE_LIMIT: Duration = Duration::from_secs(120);
 /// The largest size of `scale` that every round comes to; beyond it there is one round.
 const SCALE_EVERY_ROUND: u32 = 100_000;
 /// Messages of which the system calls are counted.
@@ -48,8 +47,8 @@ struct Run<'a> {
     scratch: PathBuf,
     calls: Calls,
     results: Results,
-    /// Workloads and peers of which nothing more is asked.
-    given_up: HashSet<(String, String)>,
+    /// Workloads and peers of which nothing more is asked from a size on: 0 unless it was too much at a size of `scale`.
+    given_up: HashMap<(String, String), u32>,
 }
 
 /// Does what the command line says. False if something was wrong, which has been reported.
@@ -85,7 +84,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         scratch: scratch.path().to_path_buf(),
         calls: Calls::new(scratch.path()),
         results: Results::default(),
-        given_up: HashSet::new(),
+        given_up: HashMap::new(),
     };
     for workload in WORKLOADS.iter().filter(|workload| options.wants(workload.name)) {
         run.workload(workload)?;
@@ -139,31 +138,33 @@ impl Run<'_> {
         self.contestants.iter().try_for_each(|one| Ok(fs::remove_dir_all(self.store(one))?))
     }
 
-    fn is_given_up(&self, workload: &str, one: &Contestant) -> bool {
-        self.given_up.contains(&(workload.to_owned(), one.name.clone()))
+    fn is_given_up(&self, workload: &str, one: &Contestant, size: u32) -> bool {
+        self.given_up.get(&(workload.to_owned(), one.name.clone())).is_some_and(|&from| size >= from)
     }
 
     /// Notes why nothing more is asked of a peer.
     fn give_up(&mut self, call: &Call, reason: String, is_wrong: bool) {
-        self.given_up.insert((call.workload.clone(), call.peer.clone()));
+        // What was too much at a size is not at a smaller one, in rounds to come.
+        let from = if is_wrong { 0 } else { call.decades.last().copied().unwrap_or(0) };
+        self.given_up.insert((call.workload.clone(), call.peer.clone()), from);
         let phase = Some(format!("{:?}", call.act).to_lowercase());
         let (peer, workload) = (call.peer.clone(), call.workload.clone());
         self.results.fail(Failure { peer, workload, phase, reason, is_wrong });
     }
 
     /// Has a thing done; none if it failed.
-    fn done(&mut self, call: &Call, limit: Duration) -> Result<Option<Answer>> {
+    fn done(&mut self, call: &Call) -> Result<Option<Answer>> {
         if !self.options.quick {
             settle();
         }
-        match self.calls.call(call, limit)? {
+        match self.calls.call(call, LIMIT)? {
             Outcome::Done(answer) => Ok(Some(answer)),
             Outcome::Failed(reason) => {
                 self.give_up(call, reason, true);
                 Ok(None)
             }
             Outcome::TooLong => {
-                self.give_up(call, format!("given up after {} seconds", limit.as_secs()), false);
+                self.give_up(call, format!("given up after {} seconds", LIMIT.as_secs()), false);
                 Ok(None)
             }
         }
@@ -194,9 +195,9 @@ impl Run<'_> {
                         Act::Mixed => one.reads,
                         _ => one.reads && one.keeps,
                     };
-                    if applies && !self.is_given_up(workload.name, &one) {
+                    if applies && !self.is_given_up(workload.name, &one, 0) {
                         let call = self.call(act, workload, &one);
-                        if let Some(answer) = self.done(&call, LIMIT)? {
+                        if let Some(answer) = self.done(&call)? {
                             self.results.take(workload.name, &one.name, None, answer);
                         }
                     }
@@ -265,7 +266,8 @@ impl Run<'_> {
     }
 
     fn scale_step(&mut self, act: Act, sizes: &[u32], size: u32, one: &Contestant) -> Result<()> {
-        let applies = one.keeps && (one.reads || act != Act::ScaleRead) && !self.is_given_up("scale", one);
+        let applies =
+            one.keeps && (one.reads || act != Act::ScaleRead) && !self.is_given_up("scale", one, size);
         // With a sync to each message it is the syncs that are measured, at any size.
         if !applies || one.level == jazz_storage_bench::Level::Power {
             return Ok(());
@@ -280,7 +282,7 @@ impl Run<'_> {
             decades: sizes.to_vec(),
             samples: if self.options.quick { 100 } else { 10_000 },
         };
-        if let Some(answer) = self.done(&call, SCALE_LIMIT)? {
+        if let Some(answer) = self.done(&call)? {
             self.results.take("scale", &one.name, Some(size), answer);
         }
         Ok(())
@@ -291,4 +293,39 @@ impl Run<'_> {
 fn default_directory() -> PathBuf {
     let temporary = std::env::temp_dir();
     if is_in_memory(&temporary) { Path::new(".").to_path_buf() } else { temporary }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_at_a_size_goes_on_at_smaller_ones_and_what_is_wrong_does_not() {
+        let options = Options::default();
+        let contestants = chosen(&["sqlite-process".to_owned(), "redb-none".to_owned()]).unwrap();
+        let mut run = Run {
+            options: &options,
+            contestants: &contestants,
+            scratch: PathBuf::new(),
+            calls: Calls::new(Path::new("")),
+            results: Results::default(),
+            given_up: HashMap::new(),
+        };
+        let call = |peer: &Contestant| Call {
+            act: Act::ScaleFill,
+            peer: peer.name.clone(),
+            workload: "scale".to_owned(),
+            messages: 0,
+            seed: 1,
+            store: PathBuf::new(),
+            decades: vec![1_000, 10_000],
+            samples: 0,
+        };
+        let [sqlite, redb] = contestants.as_slice() else { panic!("two were chosen") };
+        run.give_up(&call(sqlite), "too long".to_owned(), false);
+        run.give_up(&call(redb), "damaged".to_owned(), true);
+        let is_given_up = |one, size| run.is_given_up("scale", one, size);
+        assert!(!is_given_up(sqlite, 1_000) && is_given_up(sqlite, 10_000) && is_given_up(sqlite, 100_000));
+        assert!(is_given_up(redb, 1_000) && !run.is_given_up("small", redb, 0));
+    }
 }
