@@ -138,6 +138,41 @@ export function dependenciesOf(
   return getDependedOnCoValuesFromRawData(id, header, sessions as SessionID[], transactions);
 }
 
+/**
+ * What messages of values of a group depend on, and how urgent they are: mostly the same as for the message before, as one
+ * session writes to many values of one group. Only for headers without meta, of which all else makes no difference.
+ */
+export class GroupMemory {
+  private group: string | undefined;
+  private session: string | undefined;
+  private dependencies: readonly RawCoID[] = [];
+  private priority: ContentMessage["priority"] | undefined;
+
+  /** The values that have to be delivered before a message; the value itself may be among them. */
+  dependenciesOf(
+    group: string,
+    header: CoValueHeader,
+    sessions: readonly string[],
+    contents: readonly SessionContent[],
+  ): readonly RawCoID[] {
+    const [session] = sessions;
+    if (sessions.length === 1 && group === this.group && session === this.session) return this.dependencies;
+    // No value has this id, so none is left out as being the value itself.
+    const dependencies = [...dependenciesOf("co_z" as RawCoID, header, sessions, contents)];
+    if (sessions.length === 1) {
+      this.group = group;
+      this.session = session;
+      this.dependencies = dependencies;
+    }
+    return dependencies;
+  }
+
+  priorityOf(header: CoValueHeader): ContentMessage["priority"] {
+    this.priority ??= getPriorityFromHeader(header);
+    return this.priority;
+  }
+}
+
 /** Sets a property by any name, `__proto__` included. */
 export function setOwn<T>(target: { [name: string]: T }, name: string, value: T): void {
   if (name === "__proto__") {

@@ -17,6 +17,7 @@ import {
   type ContentMessage,
   type Correction,
   type CoValueHeader,
+  getPriorityFromHeader,
   type KnownState,
   type PeerID,
   type SessionContent,
@@ -32,6 +33,7 @@ import {
   type Dependencies,
   dependenciesOf,
   emptyMessage,
+  GroupMemory,
   type Prepared,
   prepare,
   setOwn,
@@ -47,6 +49,7 @@ const ERASE_BUDGET_MS = 100;
 export class NativeStorageSync extends StorageBase implements StorageAPI {
   readonly flavour = "sync";
   readonly streamingQueue = new StorageStreamingQueue();
+  private readonly groupMemory = new GroupMemory();
 
   /** Whether everything was stored, a correction included. Throws what the engine reports. */
   store(message: ContentMessage, correction: Correction, done?: () => void): boolean {
@@ -117,18 +120,29 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
   private readAlone(id: RawCoID, bytes: Uint8Array): WholeCoValue | undefined {
     const value = readWhole(bytes);
     if (!value) return undefined;
-    for (const dependency of dependenciesOf(id, value.header, value.sessions, value.contents)) {
-      if (!this.inMemory.has(dependency)) return undefined;
+    const { header, group, sessions, contents } = value;
+    const dependencies =
+      group === undefined
+        ? dependenciesOf(id, header, sessions, contents)
+        : this.groupMemory.dependenciesOf(group, header, sessions, contents);
+    for (const dependency of dependencies) {
+      if (!this.inMemory.has(dependency) && dependency !== id) return undefined;
     }
     return value;
   }
 
   private deliverAlone(
     id: RawCoID,
-    { header, sessions, contents }: WholeCoValue,
+    { header, group, sessions, contents }: WholeCoValue,
     callback: ContentCallback,
   ): void {
-    const message = emptyMessage(id, header);
+    const message: ContentMessage = {
+      action: "content",
+      id,
+      header,
+      priority: group === undefined ? getPriorityFromHeader(header) : this.groupMemory.priorityOf(header),
+      new: {},
+    };
     const knownState = this.enterLoaded(id, []);
     for (let i = 0; i < sessions.length; i++) {
       const session = sessions[i] as string;
