@@ -118,7 +118,7 @@ fn said(model: &ModelStorage, call: &Call) -> Result<Option<Value>> {
             let piece = model.load_piece(&bytes(0), &bytes(1), after, count)?;
             let content = piece.and_then(|piece| Some((piece.count, piece.content?)));
             let encoded = content.map(|(count, (signature, txs))| {
-                wire::encode_piece(count, signature.as_bytes(), |out| {
+                wire::encode_piece(count, signature.as_bytes(), txs.len(), |out| {
                     out.extend(txs);
                     Ok(())
                 })

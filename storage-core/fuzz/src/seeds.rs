@@ -289,7 +289,7 @@ fn messages() -> Vec<Vec<u8>> {
         (5, encode_sync_updates(&updates)),
         (6, encode_known_state(ids.map(|id| (id, 7)))),
         (7, encode_answers(&[None, Some(vec![1, 2, 3])])),
-        (8, encode_piece(count, b"signature_z1", copy)),
+        (8, encode_piece(count, b"signature_z1", 0, copy)),
     ] {
         seeds.push(seed(way, &bytes.expect("short messages")));
     }

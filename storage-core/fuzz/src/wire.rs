@@ -66,7 +66,7 @@ pub fn check(data: &[u8]) {
                     out.extend_from_slice(&txs);
                     Ok(())
                 };
-                assert_eq!(encode_piece(count, &signature, write).expect("it was read"), bytes);
+                assert_eq!(encode_piece(count, &signature, 0, write).expect("it was read"), bytes);
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::file::FileIO;
 use crate::format::wire::{self, ContentMessage};
 use crate::store::bftree::BfTreeStorage;
-use crate::store::content::{ContentStore, Piece, StoreOutcome, StoreStatus};
+use crate::store::content::{ContentStore, StoreOutcome, StoreStatus};
 use crate::store::rows::{CoValueId, KnownState, LockOutcome, LockTiming, SessionId, SyncStateUpdate};
 use crate::store::traits::StorageBackend;
 use std::sync::Weak;
@@ -22,7 +22,13 @@ pub(super) trait Backing: Send + Sync {
     fn store(&self, message: &ContentMessage<'_>) -> Result<StoreOutcome>;
     fn store_batch(&self, messages: &[ContentMessage<'_>]) -> Result<Vec<u8>>;
     fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>>;
-    fn load_piece(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<Piece>>;
+    fn load_piece_encoded(
+        &self,
+        id: &[u8],
+        session: &[u8],
+        after: u32,
+        count: u32,
+    ) -> Result<Option<Vec<u8>>>;
     fn known_state(&self, id: &CoValueId) -> Result<Option<KnownState>>;
     fn known_state_encoded(&self, id: &[u8]) -> Result<Option<Vec<u8>>>;
     fn pending_deletions(&self) -> Result<Vec<CoValueId>>;
@@ -83,8 +89,14 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>> {
         self.store.load_encoded(id, budget)
     }
-    fn load_piece(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<Piece>> {
-        ContentStore::load_piece(&self.store, id, session, after, count)
+    fn load_piece_encoded(
+        &self,
+        id: &[u8],
+        session: &[u8],
+        after: u32,
+        count: u32,
+    ) -> Result<Option<Vec<u8>>> {
+        self.store.load_piece_encoded(id, session, after, count)
     }
     fn known_state(&self, id: &CoValueId) -> Result<Option<KnownState>> {
         self.store.get_known_state(id)

@@ -127,15 +127,8 @@ impl NativeStorage {
     #[lane(Read)]
     pub fn load_piece(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<Bytes>> {
         let id = checked(id, "CoValue id")?;
-        let piece = self.backing()?.load_piece(id, checked(session, "session id")?, after, count)?;
-        let content = piece.and_then(|piece| Some((piece.count, piece.content?)));
-        let encoded = content.map(|(count, (signature, txs))| {
-            wire::encode_piece(count, signature.as_bytes(), |out| {
-                out.extend_from_slice(&txs);
-                Ok(())
-            })
-        });
-        Ok(encoded.transpose()?.map(Bytes::from))
+        let session = checked(session, "session id")?;
+        Ok(self.backing()?.load_piece_encoded(id, session, after, count)?.map(Bytes::from))
     }
 
     /// The counters of a CoValue (section 3.5); nothing if it is not stored.

@@ -7,6 +7,7 @@
 //! the application's memory: it is kept when it is read for the second time, so reading through a store neither fills the
 //! cache nor pays for doing so.
 
+use super::buffer::Buffer;
 use crate::format::{RunId, SegmentId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +18,7 @@ pub const SPAN_BYTES: usize = 32 * 1024;
 const REMEMBERED: usize = 4096;
 
 /// Cached bytes.
-pub type Shared = Arc<Vec<u8>>;
+pub type Shared = Arc<Buffer>;
 
 /// What is cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn a_span_is_kept_when_it_is_read_for_the_second_time() {
         let cache = ReadCache::new(1 << 20);
-        let bytes = Arc::new(vec![1; 100]);
+        let bytes = Arc::new(Buffer::fill(100, |room| Ok::<_, ()>(room.len())).unwrap());
         let key = CacheKey::Span(SegmentId(3), 64);
         cache.insert_if_read_before(SegmentId(3), 64, &bytes);
         assert!(cache.get(&key).is_none());

@@ -119,7 +119,7 @@ impl<F: FileIO> Records for Uncached<F> {
     }
     fn raw(&mut self, location: Location) -> Result<Vec<u8>> {
         let segment = self.layers.segment(location.segment)?;
-        segment.read_up_to(u64::from(location.offset), location.len as usize)
+        Ok(segment.read_up_to(u64::from(location.offset), location.len as usize)?.to_vec())
     }
 }
 

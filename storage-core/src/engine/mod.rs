@@ -11,6 +11,7 @@
 //! Locks are taken in the order maintenance, log, index.
 
 pub mod backup;
+pub mod buffer;
 pub mod cache;
 pub mod check;
 #[cfg(test)]

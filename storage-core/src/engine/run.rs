@@ -1,6 +1,7 @@
 //! Runs on disk: immutable sorted layers of the index. Filter and block index are resident, blocks are read on demand
 //! into a bounded cache. Every byte is checked before it is used.
 
+use super::buffer::Buffer;
 use super::cache::{CacheKey, ReadCache, Shared};
 use super::delta::Row;
 use crate::error::{Error, Result};
@@ -94,10 +95,9 @@ impl<F: FileIO> RunFile<F> {
         Error::corrupt(self.path.clone(), offset, detail)
     }
 
-    fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
-        let mut buffer = vec![0; len as usize];
-        let got = self.handle.read_at(&mut buffer, offset)?;
-        if got < buffer.len() {
+    fn read(&self, offset: u64, len: u64) -> Result<Buffer> {
+        let buffer = Buffer::fill(len as usize, |room| self.handle.read_at(room, offset))?;
+        if (buffer.len() as u64) < len {
             return Err(self.corrupt(offset, "the file is cut off"));
         }
         Ok(buffer)

@@ -1,5 +1,6 @@
 //! Log segments: files of complete, checksummed records. What is written once is never changed.
 
+use super::buffer::Buffer;
 use super::cache::{CacheKey, ReadCache, SPAN_BYTES, Shared};
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
@@ -81,11 +82,11 @@ impl<F: FileIO> Segment<F> {
     }
 
     /// Reads `len` bytes at `offset`; fewer are damage, as nothing names bytes that were not written.
-    fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>> {
-        let mut buffer = vec![0; len];
-        let got = self.handle()?.read_at(&mut buffer, offset)?;
-        if got < len {
-            return Err(self.corrupt(offset, format!("the file ends {} bytes too early", len - got)));
+    fn read(&self, offset: u64, len: usize) -> Result<Buffer> {
+        let buffer = self.read_up_to(offset, len)?;
+        if buffer.len() < len {
+            let lacking = len - buffer.len();
+            return Err(self.corrupt(offset, format!("the file ends {lacking} bytes too early")));
         }
         Ok(buffer)
     }
@@ -209,11 +210,9 @@ impl<F: FileIO> Segment<F> {
     }
 
     /// Up to `len` bytes at `offset`; fewer where the file ends.
-    pub fn read_up_to(&self, offset: u64, len: usize) -> Result<Vec<u8>> {
-        let mut buffer = vec![0; len];
-        let got = self.handle()?.read_at(&mut buffer, offset)?;
-        buffer.truncate(got);
-        Ok(buffer)
+    pub fn read_up_to(&self, offset: u64, len: usize) -> Result<Buffer> {
+        let handle = self.handle()?;
+        Buffer::fill(len, |room| handle.read_at(room, offset))
     }
 }
 

@@ -30,7 +30,15 @@ impl LoadedWriter {
     /// # Errors
     /// [`Error::Malformed`] if the header is too long for a `str32`.
     pub fn new(header: &[u8]) -> Result<Self> {
-        let mut out = Vec::with_capacity(header.len() + 256);
+        Self::with_capacity(header, 0)
+    }
+
+    /// Starts with the header, JSON text, and with room for pieces of about so many bytes.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if the header is too long for a `str32`.
+    pub fn with_capacity(header: &[u8], pieces: usize) -> Result<Self> {
+        let mut out = Vec::with_capacity(header.len() + pieces + 256);
         out.push(FORM_VERSION);
         put_str32(&mut out, header)?;
         let sessions = Count::leave_free(&mut out);
@@ -184,16 +192,19 @@ fn piece_content(reader: &mut Reader<'_>, count: u32) -> Result<(Vec<u8>, Vec<u8
     Ok((signature, txs.to_vec()))
 }
 
-/// Encodes the answer of `loadPiece` (section 3.4): the count, the signature, and the transactions that `write` appends.
+/// Encodes the answer of `loadPiece` (section 3.4): the count, the signature, and the transactions that `write` appends, of
+/// about `size` bytes.
 ///
 /// # Errors
 /// Those of `write`; [`Error::Malformed`] if the signature is too long, [`Error::TooLarge`].
 pub fn encode_piece(
     count: u32,
     signature: &[u8],
+    size: usize,
     write: impl FnOnce(&mut Vec<u8>) -> Result<()>,
 ) -> Result<Vec<u8>> {
-    let mut out = count.to_le_bytes().to_vec();
+    let mut out = Vec::with_capacity(signature.len() + size + 16);
+    out.extend_from_slice(&count.to_le_bytes());
     put_str16(&mut out, signature)?;
     put_sized(&mut out, write)?;
     Ok(out)

@@ -3,7 +3,7 @@
 use super::BfTreeStorage;
 use super::group::SessionView;
 use super::lookup::{Place, StoreWrite};
-use super::read::locations;
+use super::read::{Part, locations};
 use crate::engine::Durability;
 use crate::engine::delta::Delta;
 use crate::error::{Error, Result};
@@ -11,10 +11,16 @@ use crate::file::FileIO;
 use crate::format::Ordinal;
 use crate::format::entry::{Append, Create, Entry};
 use crate::format::tx;
-use crate::format::wire::{ContentMessage, LoadedWriter, SessionContent, StoreStatus, decode_loaded};
+use crate::format::wire::{
+    ContentMessage, LoadedWriter, SessionContent, StoreStatus, decode_loaded, encode_piece,
+};
 use crate::store::content::{ContentStore, LoadedCoValue, LoadedSession, Piece, StoreOutcome};
 use crate::store::rows::{SessionId, Signature, TxIndex};
 use std::collections::HashMap;
+
+/// A CoValue of at most so many bytes is read in one go, a larger one piece by piece: what was read last is then still in the
+/// processor's caches when it is copied, and in memory only once.
+const READ_WHOLE: u64 = 64 * 1024;
 
 /// What a message adds to one session.
 struct Addition<'m> {
@@ -142,15 +148,28 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
             }
             plans.push(plan);
         }
+        if given > READ_WHOLE {
+            wanted.truncate(1);
+        }
         let records = snapshot.read(wanted)?;
         let Some(header) = snapshot.header(&records, id)? else { return Ok(None) };
-        let mut out = LoadedWriter::new(header)?;
+        let mut out = LoadedWriter::with_capacity(header, given as usize)?;
         for (session, plan) in sessions.iter().zip(plans) {
-            out.session(records.session_id(session)?, session.count, session.has_chunk_signature())?;
             for (after, end, include) in plan {
                 if !include {
                     out.piece_left_out(after, end - after)?;
                     continue;
+                }
+                let piece;
+                let records = if given > READ_WHOLE {
+                    piece = snapshot.read(locations(session, after, end).collect())?;
+                    &piece
+                } else {
+                    &records
+                };
+                if after == 0 {
+                    let name = records.session_id(session)?;
+                    out.session(name, session.count, session.has_chunk_signature())?;
                 }
                 let parts = records.parts(session, after, end)?;
                 let signature = parts.last().map_or(&[][..], |part| part.append.signature);
@@ -238,12 +257,43 @@ impl<F: FileIO, D: Delta> ContentStore for BfTreeStorage<F, D> {
     }
 
     fn load_piece(&self, id: &[u8], session: &[u8], after: TxIndex, count: TxIndex) -> Result<Option<Piece>> {
-        self.read_piece(id, session, after, count).map_err(|e| e.concerning(id))
+        let piece = |count, signature: &[u8], parts: &[Part<'_>]| {
+            let mut txs = Vec::new();
+            parts.iter().try_for_each(|part| part.write(&mut txs))?;
+            Ok(Piece { after, count, content: Some((Signature::new(signature), txs)) })
+        };
+        self.read_piece(id, session, after, count, piece).map_err(|e| e.concerning(id))
     }
 }
 
 impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
-    fn read_piece(&self, id: &[u8], session: &[u8], after: TxIndex, count: TxIndex) -> Result<Option<Piece>> {
+    /// [`ContentStore::load_piece`] in the form in which it crosses a binding (design.md section 3.4).
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], naming the CoValue, if what is stored of it is damaged.
+    pub fn load_piece_encoded(
+        &self,
+        id: &[u8],
+        session: &[u8],
+        after: TxIndex,
+        count: TxIndex,
+    ) -> Result<Option<Vec<u8>>> {
+        let encode = |count, signature: &[u8], parts: &[Part<'_>]| {
+            let size = parts.iter().map(|part| part.append.txs.len()).sum();
+            encode_piece(count, signature, size, |out| parts.iter().try_for_each(|part| part.write(out)))
+        };
+        self.read_piece(id, session, after, count, encode).map_err(|e| e.concerning(id))
+    }
+
+    /// Gives `each` the number of transactions of a piece, its signature, and where its transactions are.
+    fn read_piece<T>(
+        &self,
+        id: &[u8],
+        session: &[u8],
+        after: TxIndex,
+        count: TxIndex,
+        each: impl FnOnce(TxIndex, &[u8], &[Part<'_>]) -> Result<T>,
+    ) -> Result<Option<T>> {
         let Some(snapshot) = self.snapshot(id)? else { return Ok(None) };
         let end = after.checked_add(count).filter(|_| count > 0);
         let (Some(session), Some(end)) = (self.find_session(&snapshot.view, session), end) else {
@@ -255,11 +305,9 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         };
         let records = snapshot.read(locations(session, after, end).collect())?;
         let parts = records.parts(session, after, end)?;
-        let signature = parts.last().and_then(|part| part.signature());
+        let signature = parts.last().and_then(Part::signature);
         let signature =
             signature.ok_or_else(|| Error::Internal("a piece ends without a signature".to_owned()))?;
-        let mut txs = Vec::new();
-        parts.iter().try_for_each(|part| part.write(&mut txs))?;
-        Ok(Some(Piece { after, count: end - after, content: Some((signature, txs)) }))
+        each(end - after, signature, &parts).map(Some)
     }
 }

@@ -13,7 +13,7 @@ use crate::format::Location;
 use crate::format::entry::{Append, Entry, entries_with_offsets, entry_at};
 use crate::format::row::Group;
 use crate::format::tx;
-use crate::store::rows::{SessionId, Signature};
+use crate::store::rows::SessionId;
 use std::sync::Arc;
 
 /// The index's state of a CoValue and the layers it belongs to.
@@ -187,8 +187,8 @@ impl Part<'_> {
     }
 
     /// The signature, if it is the one valid at the end of this part.
-    pub(super) fn signature(&self) -> Option<Signature> {
-        (self.to == self.append.start + self.append.count).then(|| Signature::new(self.append.signature))
+    pub(super) fn signature(&self) -> Option<&[u8]> {
+        (self.to == self.append.start + self.append.count).then_some(self.append.signature)
     }
 }
 

@@ -61,7 +61,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
             .zip(ids)
             .map(|(session, session_id)| {
                 let parts = records.parts(session, session.count - 1, session.count)?;
-                let signature = parts.last().and_then(|part| part.signature());
+                let signature = parts.last().and_then(|part| part.signature()).map(Signature::new);
                 Ok(StoredSessionRow {
                     row_id: SessionRowId { covalue, slot: session.slot },
                     session_id,
@@ -188,7 +188,7 @@ impl<F: FileIO, D: Delta> StorageBackend for BfTreeStorage<F, D> {
             .iter()
             .map(|(_, end)| {
                 let parts = records.parts(view, end - 1, *end)?;
-                let signature: Option<Signature> = parts.last().and_then(|part| part.signature());
+                let signature = parts.last().and_then(|part| part.signature()).map(Signature::new);
                 signature
                     .map(|signature| SignatureAfterRow { idx: end - 1, signature })
                     .ok_or_else(|| Error::Internal("a chunk signature is missing".to_owned()))
