@@ -7,7 +7,7 @@
 //! the application's memory: it is kept when it is read for the second time, so reading through a store neither fills the
 //! cache nor pays for doing so.
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Spare};
 use crate::format::{RunId, SegmentId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,6 +44,8 @@ pub struct ReadCache {
     entries: quick_cache::sync::Cache<CacheKey, Shared, Weight>,
     /// Fingerprints of spans that were read, by another part of their hash.
     read_once: Vec<AtomicU32>,
+    /// Memory for what is too large to be kept.
+    pub(super) spare: Arc<Spare>,
 }
 
 impl ReadCache {
@@ -55,6 +57,7 @@ impl ReadCache {
         Self {
             entries: quick_cache::sync::Cache::with_weighter(items, bytes, Weight),
             read_once: (0..REMEMBERED).map(|_| AtomicU32::new(0)).collect(),
+            spare: Arc::default(),
         }
     }
 
@@ -98,7 +101,7 @@ mod tests {
     #[test]
     fn a_span_is_kept_when_it_is_read_for_the_second_time() {
         let cache = ReadCache::new(1 << 20);
-        let bytes = Arc::new(Buffer::fill(100, |room| Ok::<_, ()>(room.len())).unwrap());
+        let bytes = Arc::new(Buffer::fill(100, None, |room| Ok::<_, ()>(room.len())).unwrap());
         let key = CacheKey::Span(SegmentId(3), 64);
         cache.insert_if_read_before(SegmentId(3), 64, &bytes);
         assert!(cache.get(&key).is_none());

@@ -96,7 +96,7 @@ impl<F: FileIO> RunFile<F> {
     }
 
     fn read(&self, offset: u64, len: u64) -> Result<Buffer> {
-        let buffer = Buffer::fill(len as usize, |room| self.handle.read_at(room, offset))?;
+        let buffer = Buffer::fill(len as usize, None, |room| self.handle.read_at(room, offset))?;
         if (buffer.len() as u64) < len {
             return Err(self.corrupt(offset, "the file is cut off"));
         }

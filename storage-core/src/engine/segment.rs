@@ -1,6 +1,6 @@
 //! Log segments: files of complete, checksummed records. What is written once is never changed.
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Spare};
 use super::cache::{CacheKey, ReadCache, SPAN_BYTES, Shared};
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
@@ -82,8 +82,9 @@ impl<F: FileIO> Segment<F> {
     }
 
     /// Reads `len` bytes at `offset`; fewer are damage, as nothing names bytes that were not written.
-    fn read(&self, offset: u64, len: usize) -> Result<Buffer> {
-        let buffer = self.read_up_to(offset, len)?;
+    fn read(&self, offset: u64, len: usize, spare: Option<&Arc<Spare>>) -> Result<Buffer> {
+        let handle = self.handle()?;
+        let buffer = Buffer::fill(len, spare, |room| handle.read_at(room, offset))?;
         if buffer.len() < len {
             let lacking = len - buffer.len();
             return Err(self.corrupt(offset, format!("the file ends {lacking} bytes too early")));
@@ -170,7 +171,7 @@ impl<F: FileIO> Segment<F> {
             out.truncate(before);
             cache.remove(&key);
         }
-        let bytes = Arc::new(self.read(u64::from(base), span.len)?);
+        let bytes = Arc::new(self.read(u64::from(base), span.len, Some(&cache.spare))?);
         self.records_in(&bytes, base, span.locations, out)?;
         if keep {
             cache.insert_if_read_before(self.id, base, &bytes);
@@ -194,7 +195,7 @@ impl<F: FileIO> Segment<F> {
 
     /// Reads and verifies a record from the file.
     pub fn record_uncached(&self, location: Location) -> Result<RecordBytes> {
-        let bytes = self.read(u64::from(location.offset), location.len as usize)?;
+        let bytes = self.read(u64::from(location.offset), location.len as usize, None)?;
         let (_, body) = self.check(&bytes, u64::from(location.offset))?;
         let from = RECORD_HEADER as usize;
         Ok(RecordBytes { body: from..from + body.len(), bytes: Arc::new(bytes) })
@@ -212,7 +213,7 @@ impl<F: FileIO> Segment<F> {
     /// Up to `len` bytes at `offset`; fewer where the file ends.
     pub fn read_up_to(&self, offset: u64, len: usize) -> Result<Buffer> {
         let handle = self.handle()?;
-        Buffer::fill(len, |room| handle.read_at(room, offset))
+        Buffer::fill(len, None, |room| handle.read_at(room, offset))
     }
 }
 
