@@ -57,7 +57,10 @@ test("figures are kept by round, and those that could not be measured are left o
     unit: "ms",
     operations: 10,
     values: [10, 20],
+    against: "native",
   });
+  const other = measurements.find(({ peer, metric }) => peer === "sqlite-cached" && metric === "wall");
+  assert.equal(other?.against, "native");
   assert.ok(!measurements.some(({ metric }) => metric === "peakMemory"));
   const [first] = latencies;
   assert.deepEqual([first?.unit, first?.count, first?.percentiles.length], ["us", 4, 6]);
