@@ -3,9 +3,9 @@
 //! All of it is immutable, so nothing is ever invalidated. The exception, bytes at the end of the log that were read while
 //! a write to it failed and was taken back, is seen by its records' checksums and read again.
 //!
-//! A block serves many CoValues and is kept at once. A span serves one, and most CoValues are loaded once and then live in
-//! the application's memory: it is kept when it is read for the second time, so reading through a store neither fills the
-//! cache nor pays for doing so.
+//! Both are kept when they are read for the second time, so reading through a store neither fills the cache nor pays for
+//! doing so: a span serves one CoValue, and most are loaded once and then live in the application's memory; and of an index
+//! much larger than the cache a block is mostly gone before it is wanted again.
 
 use super::buffer::{Buffer, Spare};
 use crate::format::{RunId, SegmentId};
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The largest span that is kept, in bytes.
 pub const SPAN_BYTES: usize = 32 * 1024;
-/// How many spans are remembered as read once. Later ones take the places of earlier ones.
+/// How many of them are remembered as read once. Later ones take the places of earlier ones.
 const REMEMBERED: usize = 4096;
 
 /// Cached bytes.
@@ -42,7 +42,7 @@ impl quick_cache::Weighter<CacheKey, Shared> for Weight {
 /// The cache.
 pub struct ReadCache {
     entries: quick_cache::sync::Cache<CacheKey, Shared, Weight>,
-    /// Fingerprints of spans that were read, by another part of their hash.
+    /// Fingerprints of what was read, by another part of its hash.
     read_once: Vec<AtomicU32>,
     /// Memory for what is too large to be kept.
     pub(super) spare: Arc<Spare>,
@@ -66,20 +66,19 @@ impl ReadCache {
         self.entries.get(key)
     }
 
-    /// Keeps bytes, and drops others if need be.
-    pub fn insert(&self, key: CacheKey, bytes: &Shared) {
-        self.entries.insert(key, Arc::clone(bytes));
-    }
-
-    /// Keeps a span that is read for the second time.
-    pub fn insert_if_read_before(&self, segment: SegmentId, offset: u32, bytes: &Shared) {
-        // Fibonacci hashing: the multiplication spreads the key over the upper bits. No fingerprint is 0, that of no span.
-        let key = (u64::from(segment.0) << 32) | u64::from(offset);
-        let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    /// Keeps what is read for the second time, and drops other things if need be.
+    pub fn insert_if_read_before(&self, key: CacheKey, bytes: &Shared) {
+        // Fibonacci hashing: the multiplication spreads the number over the upper bits. Blocks and spans have factors of
+        // their own. No fingerprint is 0, that of nothing.
+        let number = |file: u32, place: u32| (u64::from(file) << 32) | u64::from(place);
+        let hash = match key {
+            CacheKey::Block(run, block) => number(run.0, block).wrapping_mul(0xd1b5_4a32_d192_ed03),
+            CacheKey::Span(segment, offset) => number(segment.0, offset).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        };
         let fingerprint = (hash >> 8) as u32 | 1;
         let place = self.read_once.get((hash >> 52) as usize % REMEMBERED);
         if place.is_some_and(|place| place.swap(fingerprint, Ordering::Relaxed) == fingerprint) {
-            self.insert(CacheKey::Span(segment, offset), bytes);
+            self.entries.insert(key, Arc::clone(bytes));
         }
     }
 
@@ -99,17 +98,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_kept_when_it_is_read_for_the_second_time() {
+    fn what_is_read_for_the_second_time_is_kept() {
         let cache = ReadCache::new(1 << 20);
         let bytes = Arc::new(Buffer::fill(100, None, |room| Ok::<_, ()>(room.len())).unwrap());
         let key = CacheKey::Span(SegmentId(3), 64);
-        cache.insert_if_read_before(SegmentId(3), 64, &bytes);
+        cache.insert_if_read_before(key, &bytes);
         assert!(cache.get(&key).is_none());
-        cache.insert_if_read_before(SegmentId(3), 64, &bytes);
+        cache.insert_if_read_before(key, &bytes);
         assert!(cache.get(&key).is_some());
         // Reading through a store leaves no trace.
         for offset in 0..100_000 {
-            cache.insert_if_read_before(SegmentId(4), offset * 8, &bytes);
+            cache.insert_if_read_before(CacheKey::Span(SegmentId(4), offset * 8), &bytes);
+            cache.insert_if_read_before(CacheKey::Block(RunId(4), offset), &bytes);
         }
         assert_eq!(cache.weight(), 196);
     }

@@ -112,7 +112,7 @@ impl<F: FileIO> RunFile<F> {
         Block::verify(&bytes)
             .ok_or_else(|| self.corrupt(entry.offset, "an index block does not have its checksum"))?;
         if let Some(cache) = cache {
-            cache.insert(key, &bytes);
+            cache.insert_if_read_before(key, &bytes);
         }
         Ok(bytes)
     }

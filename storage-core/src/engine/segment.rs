@@ -174,7 +174,7 @@ impl<F: FileIO> Segment<F> {
         let bytes = Arc::new(self.read(u64::from(base), span.len, Some(&cache.spare))?);
         self.records_in(&bytes, base, span.locations, out)?;
         if keep {
-            cache.insert_if_read_before(self.id, base, &bytes);
+            cache.insert_if_read_before(key, &bytes);
         }
         Ok(())
     }
