@@ -19,8 +19,8 @@ export const STRICT_PHASES = { "store-alone": 1, "store-64": WINDOW };
 
 /** @satisfies {Record<string, TracePlan>} */
 const FULL = {
-  small: { record: (seed) => recordSmall({ messages: 100_000 }, seed), strict: 2_000 },
-  hot: { record: (seed) => recordHot({ messages: 100_000, values: 6 }, seed), strict: 2_000 },
+  small: { record: (seed) => recordSmall({ messages: 100_000 }, seed), strict: 10_000 },
+  hot: { record: (seed) => recordHot({ messages: 100_000, values: 6 }, seed), strict: 10_000 },
   bulk: { record: (seed) => recordBulk({ messages: 200, transactions: 300, values: 20 }, seed), strict: 120 },
   files: { record: (seed) => recordFiles({ chunks: 400, values: 8 }, seed), strict: 120 },
 };

@@ -66,7 +66,8 @@ export class StoreQueue {
     if (this.closed) return;
     const encoded = this.host.encodeMessage(message);
     this.entries.push({ task: { correction, done, left: 1 }, correcting: undefined, encoded });
-    this.running ??= this.run();
+    // What else the caller stores in this turn goes along in the first trip.
+    this.running ??= Promise.resolve().then(() => this.run());
   }
 
   /** Resolves when all messages taken in have been stored or have failed. */
