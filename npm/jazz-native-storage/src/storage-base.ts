@@ -12,6 +12,7 @@ import {
   type ContentMessage,
   DeletedCoValuesEraserScheduler,
   type KnownState,
+  type SessionContent,
   StorageKnownState,
   TRANSACTION_CONFIG,
 } from "./cojson-internals.js";
@@ -161,7 +162,7 @@ export abstract class StorageBase {
   protected encode(message: ContentMessage): ByteWriter {
     const writer = this.writer.reset();
     writeMessage(writer, message, {
-      deleteIsValid: this.validDeletes.has(message.id),
+      deleteIsValid: this.validDeletes.size > 0 && this.validDeletes.has(message.id),
       chunkThreshold: TRANSACTION_CONFIG.MAX_RECOMMENDED_TX_SIZE,
     });
     return writer;
@@ -207,6 +208,22 @@ export abstract class StorageBase {
     if (this.takesIn()) this.inMemory.add(id);
     this.knownStates.handleUpdate(id, knownState);
     return outcome.status === "gap" ? knownState : undefined;
+  }
+
+  /** The same for a message of which everything was stored, and whose sessions stand at its end: nearly every one. */
+  protected settleExactly({ id, new: contents }: ContentMessage): void {
+    const knownState = this.knownStates.getKnownState(id);
+    knownState.header = true;
+    const counters: Record<string, number> = knownState.sessions;
+    for (const session of Object.keys(contents)) {
+      const { after, newTransactions } = (contents as Record<string, SessionContent>)[
+        session
+      ] as SessionContent;
+      const counter = after + newTransactions.length;
+      if (counter > 0 || Object.hasOwn(counters, session)) setOwn(counters, session, counter);
+    }
+    if (this.takesIn()) this.inMemory.add(id);
+    this.knownStates.handleUpdate(id, knownState);
   }
 
   /** Whether stored values enter the in-memory set. */

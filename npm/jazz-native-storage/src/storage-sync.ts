@@ -10,7 +10,7 @@ import {
   readWhole,
   type WholeCoValue,
 } from "./codec/loaded.js";
-import { readOutcome, type StoreOutcome } from "./codec/messages.js";
+import { readOutcome } from "./codec/messages.js";
 import { ByteWriter } from "./codec/writer.js";
 import {
   type AcquireResult,
@@ -59,11 +59,20 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
   }
 
   private storeOne(message: ContentMessage, correction: Correction): boolean {
-    const written = summarize(message);
-    const outcome = this.call(
-      (): StoreOutcome => readOutcome(this.native.store(this.encode(message).written())),
+    let answer: Uint8Array | Nothing;
+    try {
+      answer = this.native.store(this.encode(message).written());
+    } catch (error) {
+      throw this.report(error);
+    }
+    if (!answer) {
+      this.settleExactly(message);
+      return true;
+    }
+    const lacking = this.settleStore(
+      summarize(message),
+      this.call(() => readOutcome(answer)),
     );
-    const lacking = this.settleStore(written, outcome);
     return lacking === undefined || this.correct(lacking, correction);
   }
 

@@ -34,9 +34,10 @@ export function writeMessage(writer: ByteWriter, message: ContentMessage, contex
   const countAt = writer.length;
   writer.u32(0);
   let count = 0;
-  for (const [session, content] of Object.entries(message.new)) {
+  const contents: Record<string, SessionContent> = message.new;
+  for (const session of Object.keys(contents)) {
     writer.str16(session, "a session id");
-    writeSession(writer, content, session);
+    writeSession(writer, contents[session] as SessionContent, session);
     count++;
   }
   writer.patchU32(countAt, count);
