@@ -18,6 +18,7 @@ use jazz_storage_core::store::rows::CoValueId;
 use jazz_storage_core::store::{BfTreeStorage, ModelStorage, StorageBackend, StoreOptions};
 use jazz_storage_core::{Error, ErrorCode, Result};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 use support::copy;
 use workload::crashes::losses;
 use workload::{Random, assert_same, contents, message, setting, step, store, try_contents};
@@ -38,6 +39,7 @@ fn options(checkpoint_rows: u64, fanout: usize) -> StoreOptions {
         prepare_bytes: 0,
         background_sync: false,
         background_maintenance: false,
+        patience: Duration::ZERO,
     };
     StoreOptions { durability: Durability::Relaxed, engine }
 }
@@ -171,6 +173,7 @@ fn a_backup_while_others_store_holds_what_had_been_stored_before_and_a_consisten
             checkpoint_rows: 40,
             fanout: 2,
             segment_bytes: 64 << 10,
+            patience: Duration::ZERO,
             ..EngineOptions::default()
         },
         ..StoreOptions::default()

@@ -269,7 +269,7 @@ impl<F: FileIO> World<F> {
                     continue;
                 };
                 assert_eq!(got.after, piece.after);
-                assert!(got.count >= piece.count);
+                assert_eq!(got.count, piece.count);
                 self.check_piece(name, session, &got);
             }
         }

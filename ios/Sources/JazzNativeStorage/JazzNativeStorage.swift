@@ -662,14 +662,14 @@ public protocol NativeStorageProtocol: AnyObject, Sendable {
     func knownStatesAsync(ids: [String]) async throws  -> [KnownState]
 
     /**
-     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-     * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+     * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      */
     func load(id: Data, byteBudget: Double) throws  -> Bytes?
 
     /**
-     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-     * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+     * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      *
      * Does not block the caller.
      */
@@ -1247,8 +1247,8 @@ open func knownStatesAsync(ids: [String])async throws  -> [KnownState]  {
 }
 
     /**
-     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-     * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+     * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      */
 open func load(id: Data, byteBudget: Double)throws  -> Bytes?  {
     return try  FfiConverterOptionTypeBytes.lift(try rustCallWithError(FfiConverterTypeStorageError_lift) {
@@ -1261,8 +1261,8 @@ open func load(id: Data, byteBudget: Double)throws  -> Bytes?  {
 }
 
     /**
-     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-     * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+     * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      *
      * Does not block the caller.
      */
@@ -5056,10 +5056,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_known_states_async() != 3393) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_nativestorage_load() != 35053) {
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_load() != 34997) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_nativestorage_load_async() != 5656) {
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_load_async() != 45935) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_load_many() != 31950) {

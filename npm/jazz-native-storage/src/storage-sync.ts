@@ -41,8 +41,11 @@ import {
 import type { Nothing } from "./generated/native.js";
 import { acquireResult, pageSize, reported, StorageBase, summarize } from "./storage-base.js";
 
-/** Bytes of content that one load takes along beyond the first piece of each session. */
-const LOAD_BUDGET = 4 << 20;
+/**
+ * Bytes of content that one load takes along beyond what it cannot leave out: little, as bytes live on beside the strings
+ * that are made of them until they are collected, and a piece of its own is read as fast.
+ */
+const LOAD_BUDGET = 256 << 10;
 /** Milliseconds a scheduled erase may take, so that it does not block (rule E-7). */
 const ERASE_BUDGET_MS = 100;
 

@@ -356,7 +356,8 @@ describe.each(FLAVOURS)("%s: load", (flavour) => {
     await erased;
     drain(storage);
     expect(found).toBe(true);
-    expect(messages.length).toBeGreaterThan(1);
+    // The sync flavour reads pieces when they are asked for, and after the first of them there are none.
+    expect(messages.length).toBeGreaterThan(flavour === "sync" ? 0 : 1);
     const parts = messages.flatMap((each) => Object.values(each.new));
     expect(parts.every((part) => part.newTransactions.length > 0)).toBe(true);
     expect(messages.every((each) => signaturesFit(each.new))).toBe(true);

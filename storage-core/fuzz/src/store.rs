@@ -16,6 +16,7 @@ use jazz_storage_core::store::content::ContentStore;
 use jazz_storage_core::store::model::ModelStorage;
 use jazz_storage_core::store::rows::{CoValueId, SyncStateUpdate};
 use jazz_storage_core::store::traits::StorageBackend;
+use std::time::Duration;
 
 const IDS: [&str; 3] = ["co_zA", "co_zB", "co_zé"];
 const SESSIONS: [&str; 5] = ["co_z1_session_z1", "co_z1_session_z2", "é", "co_z1_session_d1$", "$"];
@@ -57,6 +58,7 @@ fn open<D: Delta>(io: &InMemoryFileIO) -> BfTreeStorage<InMemoryFileIO, D> {
         max_layers: 4,
         background_sync: false,
         background_maintenance: false,
+        patience: Duration::ZERO,
     };
     BfTreeStorage::open(io.clone(), StoreOptions { engine, ..StoreOptions::default() })
         .expect("the store opens")

@@ -99,8 +99,8 @@ impl NativeStorage {
         self.change(|backing| backing.store_batch(&messages)).map(Bytes::from)
     }
 
-    /// Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-    /// are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+    /// Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+    /// are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
     #[lane(Read)]
     pub fn load(&self, id: &[u8], byte_budget: f64) -> Result<Option<Bytes>> {
         let loaded = self.backing()?.load_encoded(checked(id, "CoValue id")?, count(byte_budget))?;

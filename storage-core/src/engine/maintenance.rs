@@ -216,6 +216,16 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         }
     }
 
+    /// Whether what is due is merging that can wait: as long as there are few layers, and nobody needs what it gives back.
+    pub(super) fn can_wait(&self, m: &Maintenance<F, D>) -> bool {
+        let index = self.index();
+        let few = index.layers.layers.len() <= self.options.max_layers;
+        let flushing = m.flush.is_some() || index.frozen.is_some();
+        drop(index);
+        let needed = m.compacting.is_some() || m.is_short_of_room() || self.spent.load(Ordering::Relaxed);
+        few && !flushing && !needed && !self.is_due(&self.log())
+    }
+
     fn flush_step(&self, m: &mut Maintenance<F, D>, work: u64) -> Result<Step> {
         let frozen = self.index().frozen.clone();
         let job = match (m.flush.take(), frozen) {

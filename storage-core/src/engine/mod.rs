@@ -54,6 +54,7 @@ use state::Core;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub use write::Write;
 
@@ -93,6 +94,8 @@ pub struct EngineOptions {
     pub background_sync: bool,
     /// Whether a thread writes deltas out and merges; if not, each commit does a slice of it.
     pub background_maintenance: bool,
+    /// How long that thread puts off what was left to be merged when the store was closed, for a moment without use.
+    pub patience: Duration,
 }
 
 /// What [`EngineOptions::prepare_bytes`] should be where each commit is synced.
@@ -111,6 +114,7 @@ impl Default for EngineOptions {
             max_layers: 12,
             background_sync: true,
             background_maintenance: true,
+            patience: Duration::from_secs(2),
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::manifest::{Manifest, SLOTS, SegmentEntry};
 use crate::format::record::{BadHeader, BadRecord, SEGMENT_HEADER, SegmentHeader};
 use crate::format::{FORMAT_VERSION, Generation, HashKey, Lsn, Ordinal, RunId, SegmentId, StoreId};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
@@ -97,6 +97,8 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         // A store that has had a reserve and lacks it gave it up.
         let spent = options.reserve_bytes > 0 && created_before > 0 && !io.exists(RESERVE_FILE)?;
         let core = Core {
+            calls: AtomicU64::new(0),
+            resumed: AtomicBool::new(false),
             spent: AtomicBool::new(spent),
             prepare_bytes: AtomicU64::new(options.prepare_bytes),
             identity: (manifest.store, manifest.hash_key),
@@ -129,6 +131,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         let core = &self.core;
         let due = core.is_due(&core.log()) || core.next_merge(&mut core.maintenance()).is_some();
         if due && core.options.background_maintenance {
+            core.resumed.store(true, Ordering::Relaxed);
             self.wake();
         }
     }

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::file::FileIO;
 use crate::format::row::{Group, Key, Value};
 use crate::format::{HashKey, Lsn, SegmentId, StoreId};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Where the log goes on after a delta was frozen.
@@ -86,6 +86,10 @@ pub(super) struct Core<F: FileIO, S: Schema, D: Delta> {
     pub(super) numbers: Arc<Numbers>,
     /// See [`EngineOptions::prepare_bytes`].
     pub(super) prepare_bytes: AtomicU64,
+    /// Counts what is read and written, so that merging can tell whether anybody else is at work.
+    pub(super) calls: AtomicU64,
+    /// What is to be merged was left over when the store was closed.
+    pub(super) resumed: AtomicBool,
     /// The reserve was given up.
     pub(super) spent: AtomicBool,
     pub(super) cache: Arc<ReadCache>,
@@ -113,8 +117,14 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         change(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// The store is being used.
+    pub(super) fn called(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// See [`super::Engine::group`].
     pub(super) fn group(&self, group: Group) -> Result<GroupRows<F>> {
+        self.called();
         let mut out = Vec::new();
         let (frozen, layers) = {
             let index = self.index();
@@ -161,6 +171,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
 
     /// See [`super::Engine::rows`].
     pub(super) fn rows(&self, keys: &[Key]) -> Result<KeyRows<F>> {
+        self.called();
         let (mut rows, frozen, layers): (Vec<Vec<Value>>, _, _) = {
             let index = self.index();
             (

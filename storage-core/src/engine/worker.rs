@@ -1,13 +1,16 @@
 //! Who does maintenance: a thread that is woken when something is due, or each commit a slice of it.
 //!
 //! The thread is started when it is first needed, and holds the store only while the engine lives: closing stops it after
-//! the step at hand.
+//! the step at hand. Merging that was left over when the store was closed waits for a moment in which it is not used: beside
+//! merging, a store or load takes about twice as long where two processors are one core, and an application that starts
+//! loads a lot.
 
 use super::delta::Delta;
 use super::maintenance::{STEP_WORK, Step};
 use super::state::Core;
 use super::{Engine, Schema};
 use crate::file::FileIO;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +19,8 @@ const WORK_PER_BYTE: u64 = 8;
 const LEAST_WORK: u64 = 16 * 1024;
 /// How long the thread waits for each step that is let pass, as the disk was full.
 const PAUSE: Duration = Duration::from_millis(50);
+/// A moment without a call, after which merging goes on.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Wakes the thread.
 #[derive(Debug, Default)]
@@ -57,6 +62,34 @@ impl Bell {
         let waited = self.rung.wait_timeout_while(state, PAUSE, |state| !state.stop);
         !waited.unwrap_or_else(PoisonError::into_inner).0.stop
     }
+
+    /// Waits for a moment, or until there is work that may be more urgent; false to end.
+    fn rest(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.rung.wait_timeout_while(state, MOMENT, |state| !state.work && !state.stop);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.work = false;
+        !state.stop
+    }
+}
+
+/// Lets others go first, for some time.
+#[derive(Debug)]
+struct Patience {
+    /// Calls up to the last look; none before the first one.
+    seen: Option<u64>,
+    left: Duration,
+}
+
+impl Patience {
+    /// Whether to wait for another moment, after so many calls.
+    fn is_to_wait(&mut self, calls: u64) -> bool {
+        if self.left.is_zero() || self.seen.replace(calls) == Some(calls) {
+            return false;
+        }
+        self.left = self.left.saturating_sub(MOMENT);
+        true
+    }
 }
 
 impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
@@ -97,7 +130,17 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
 impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     /// The thread's work when it is woken.
     fn work(&self) {
+        let resumed = self.resumed.swap(false, Ordering::Relaxed);
+        let left = if resumed { self.options.patience } else { Duration::ZERO };
+        let mut patience = Patience { seen: None, left };
         loop {
+            let can_wait = self.can_wait(&self.maintenance());
+            if can_wait && patience.is_to_wait(self.calls.load(Ordering::Relaxed)) {
+                if !self.bell.rest() {
+                    return;
+                }
+                continue;
+            }
             let step = self.step(&mut self.maintenance(), STEP_WORK);
             match step {
                 Ok(Step::More) => {}
@@ -113,5 +156,23 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_waits_while_there_are_calls_but_not_for_ever() {
+        let mut patience = Patience { seen: None, left: 10 * MOMENT };
+        assert!(patience.is_to_wait(7), "whether there are calls is not known at first");
+        assert!(!patience.is_to_wait(7));
+        assert!(!patience.is_to_wait(7), "nor does it wait between steps");
+        assert!(patience.is_to_wait(8));
+        let waited = (9..).take_while(|calls| patience.is_to_wait(*calls)).count();
+        assert_eq!(waited, 8);
+        assert!(!patience.is_to_wait(1_000_000), "then it goes on to the end");
+        assert!(!Patience { seen: None, left: Duration::ZERO }.is_to_wait(7));
     }
 }

@@ -40,6 +40,7 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
     /// See [`Engine::write`].
     pub(super) fn begin(engine: &'a Engine<F, S, D>) -> Result<Self> {
         let core = &engine.core;
+        core.called();
         core.latch.check()?;
         let mut log = core.log();
         // One that was closed is not written out any more, so a full delta stays full.

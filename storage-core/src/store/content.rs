@@ -117,13 +117,15 @@ pub trait ContentStore: Send + Sync {
 
     /// Loads a CoValue, or nothing if it is not stored.
     ///
-    /// Pieces are visited session by session. One is left out if it is not the first of its session and the pieces given
-    /// so far have `budget` bytes of transactions or more: 0 gives first pieces only, `u64::MAX` everything.
+    /// Pieces are visited session by session. One is left out if it is not the first of its session, ends with a chunk
+    /// signature, and the pieces given so far have `budget` bytes of transactions or more: 0 leaves out all it can,
+    /// `u64::MAX` nothing. What comes behind a session's last chunk signature is always there, as it may have grown into
+    /// another piece before it is asked for; chunk signatures stay.
     fn load(&self, id: &[u8], budget: u64) -> Result<Option<LoadedCoValue>>;
 
     /// The transactions of a session from `after` on: `count` of them, and those after them up to the next place where a
-    /// signature is kept, which is a chunk signature or the session's end. So a load that left out the last piece of a
-    /// session still gets it after the session has grown (rule Q-6). Nothing if the range is not stored (any more).
+    /// signature is kept, which is a chunk signature or the session's end. So it gives exactly the piece that a load left
+    /// out (rule L-14). Nothing if the range is not stored (any more).
     fn load_piece(&self, id: &[u8], session: &[u8], after: TxIndex, count: TxIndex) -> Result<Option<Piece>>;
 }
 
@@ -244,14 +246,15 @@ pub fn load_by_rows(backend: &impl StorageBackend, id: &[u8], budget: u64) -> Re
             .map(|chunk| (chunk.idx + 1, chunk.signature))
             .collect();
         let has_chunk_signature = !ends.is_empty();
-        if ends.last().is_none_or(|(end, _)| *end != row.last_idx) {
+        let open = ends.last().is_none_or(|(end, _)| *end != row.last_idx);
+        if open {
             ends.push((row.last_idx, row.last_signature.clone()));
         }
         let mut pieces = Vec::with_capacity(ends.len());
         let mut after = 0;
         for (end, signature) in ends {
             let count = end - after;
-            let content = if after == 0 || given < budget {
+            let content = if after == 0 || given < budget || (open && end == row.last_idx) {
                 let txs = read(backend, &row, after, count)?;
                 given = given.saturating_add(txs.len() as u64);
                 Some((signature, txs))

@@ -9,6 +9,7 @@ use jazz_storage_core::format::manifest::Manifest;
 use jazz_storage_core::store::bftree::{BfTreeStorage, StoreOptions};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 /// Thresholds of a store.
 pub trait Thresholds: 'static {
@@ -29,6 +30,7 @@ pub fn tiny() -> EngineOptions {
         max_layers: 5,
         background_sync: false,
         background_maintenance: false,
+        patience: Duration::ZERO,
     }
 }
 

@@ -12,6 +12,7 @@ use jazz_storage_core::format::wire::decode_message;
 use jazz_storage_core::store::content::StoreStatus;
 use jazz_storage_core::store::rows::{CoValueId, LockTiming, PeerId, SessionId, SyncStateUpdate};
 use jazz_storage_core::store::{BfTreeStorage, ContentStore, ModelStorage, StorageBackend, StoreOptions};
+use std::time::Duration;
 
 /// The store under test.
 pub type Store = BfTreeStorage<FaultFileIO, BfTreeDelta>;
@@ -33,6 +34,7 @@ pub fn options(durability: Durability, checkpoint_rows: u64, fanout: usize) -> S
         prepare_bytes: if durability == Durability::Strict { 1 << 10 } else { 0 },
         background_sync: false,
         background_maintenance: false,
+        patience: Duration::ZERO,
     };
     StoreOptions { durability, engine }
 }

@@ -232,6 +232,19 @@ pub(super) fn drop_from_cache(_: &Path) -> Result<()> {
     Err("only Linux can be asked to drop files from its page cache".into())
 }
 
+/// Reads all files below a directory from their beginning to their end.
+pub(super) fn read_through(directory: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            read_through(&entry.path())?;
+        } else {
+            std::io::copy(&mut std::fs::File::open(entry.path())?, &mut std::io::sink())?;
+        }
+    }
+    Ok(())
+}
+
 /// Bytes that this process had the device read so far. None where there is no `/proc`.
 pub(super) fn device_reads() -> Option<u64> {
     let io = std::fs::read_to_string("/proc/self/io").ok()?;

@@ -30,8 +30,16 @@ use process::{Calls, Outcome};
 use results::{Failure, Results};
 
 /// What is done with the store of a workload, in this order.
-const ACTS: &[Act] =
-    &[Act::Store, Act::Load, Act::Known, Act::Scan, Act::LoadCold, Act::Compact, Act::LoadClustered];
+const ACTS: &[Act] = &[
+    Act::Store,
+    Act::Load,
+    Act::Known,
+    Act::Scan,
+    Act::LoadCold,
+    Act::Compact,
+    Act::LoadClustered,
+    Act::LoadClusteredCold,
+];
 
 /// A thing that takes longer is given up. SQLite takes two minutes to be filled with a million CoValues.
 const LIMIT: Duration = Duration::from_secs(300);

@@ -22,6 +22,7 @@ const PHASES: &[(&str, &str)] = &[
     ("compact", "compacting"),
     ("load-clustered", "loading in a fresh process once compacted, per CoValue"),
     ("load-clustered-warm", "loading again once compacted, per CoValue"),
+    ("load-clustered-cold", "loading once compacted, files not in the page cache, per CoValue"),
     ("known", "known state in a fresh process"),
     ("known-warm", "known state again"),
     ("scan", "scanning a session in a fresh process, per scan"),

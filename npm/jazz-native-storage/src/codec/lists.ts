@@ -20,7 +20,7 @@ export function readIds(bytes: Uint8Array): string[] {
 export function readCounters(bytes: Uint8Array, each: (session: string, counter: number) => void): void {
   const reader = new ByteReader(bytes);
   for (let left = reader.u32(); left > 0; left--) {
-    const session = reader.str16();
+    const session = reader.name16();
     each(session, reader.u32());
   }
   reader.finish();

@@ -44,14 +44,14 @@ export interface WholeCoValue {
  * {@link readLoaded} is to be asked.
  */
 export function readWhole(bytes: Uint8Array): WholeCoValue | undefined {
-  const reader = new ByteReader(bytes);
+  const reader = new ByteReader(bytes).sharing();
   const json = readHeaderText(reader);
   const parts = COMMON_HEADER.exec(json);
   const header = parts ? commonHeader(parts) : (JSON.parse(json) as CoValueHeader);
   const sessions: string[] = [];
   const contents: SessionContent[] = [];
   for (let left = reader.u32(); left > 0; left--) {
-    sessions.push(reader.str16());
+    sessions.push(reader.name16());
     const counter = reader.u32();
     if ((reader.u8() & SESSION_HAS_CHUNK_SIGNATURE) !== 0 || reader.u32() !== 1) return undefined;
     const after = reader.u32();
@@ -87,7 +87,7 @@ export function readLoadedMany(bytes: Uint8Array): (LoadedCoValue | undefined)[]
 
 /** The answer of `loadPiece`: at least what was asked for, and on to the next signature. */
 export function readPiece(bytes: Uint8Array, after: number): SessionContent {
-  const reader = new ByteReader(bytes);
+  const reader = new ByteReader(bytes).sharing();
   const count = reader.u32();
   const signature = reader.str16();
   const size = reader.u32();
@@ -124,7 +124,7 @@ function readCoValue(reader: ByteReader): LoadedCoValue {
   const header = JSON.parse(readHeaderText(reader)) as CoValueHeader;
   const sessions: LoadedSession[] = [];
   for (let left = reader.u32(); left > 0; left--) {
-    const id = reader.str16();
+    const id = reader.name16();
     const counter = reader.u32();
     const hasChunkSignature = (reader.u8() & SESSION_HAS_CHUNK_SIGNATURE) !== 0;
     const pieces: Piece[] = [];
@@ -143,7 +143,7 @@ function readPieceHead(reader: ByteReader): Piece {
   const start = reader.take(size);
   const { bytes } = reader;
   const read = () => {
-    const transactions = readTransactions(new ByteReader(bytes, start, start + size), size, count);
+    const transactions = readTransactions(new ByteReader(bytes, start, start + size).sharing(), size, count);
     return contentOf(after, transactions, signature);
   };
   return { after, count, read, size };

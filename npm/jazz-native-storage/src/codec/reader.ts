@@ -12,12 +12,27 @@ let viewed: ArrayBufferLike | undefined;
 let view = new DataView(new ArrayBuffer(0)) as DataView;
 
 export class ByteReader {
+  /** A unit for each byte from `start` on, if strings are cut from it. */
+  private units: string | undefined;
+  private readonly start: number;
+
   constructor(
     readonly bytes: Uint8Array,
     public at = 0,
     private readonly end: number = bytes.length,
     private readonly platform: TextPlatform = text,
-  ) {}
+  ) {
+    this.start = at;
+  }
+
+  /**
+   * Has strings share the memory of one that is made now of all the bytes, where making each costs more: good for bytes
+   * that hold several strings and little else, all of which live about as long.
+   */
+  sharing(): this {
+    this.units = this.platform.latin1?.(this.bytes, this.start, this.end);
+    return this;
+  }
 
   u8(): number {
     return this.bytes[this.take(1)] as number;
@@ -91,12 +106,37 @@ export class ByteReader {
     if (this.at !== this.end) throw malformed("bytes follow its end");
   }
 
+  /** A `str16` that shares no memory. One that was read lately is given again, as names of sessions come again and again. */
+  name16(): string {
+    const head = this.u16();
+    const size = head & STR16_MAX;
+    if (head > STR16_MAX) return this.string(size, true);
+    const start = this.take(size);
+    return nameAgain(this.platform.ascii(this.bytes, start, start + size));
+  }
+
   private string(size: number, wide: boolean): string {
     const start = this.take(size);
-    return wide
-      ? readWtf8(this.platform, this.bytes, start, start + size)
-      : this.platform.ascii(this.bytes, start, start + size);
+    if (wide) return readWtf8(this.platform, this.bytes, start, start + size);
+    if (this.units === undefined) return this.platform.ascii(this.bytes, start, start + size);
+    return this.units.substring(start - this.start, start - this.start + size);
   }
+}
+
+/** Names that were read lately. */
+const names: string[] = new Array<string>(64).fill("");
+
+/**
+ * The same string again if it was read lately. It is a property's name then, so that using it as one takes no search among
+ * all names; comparing takes less than that search.
+ */
+function nameAgain(name: string): string {
+  const { length } = name;
+  const place = (name.charCodeAt(length - 1) * 31 + name.charCodeAt(length - 2) * 7 + length) & 63;
+  const known = names[place] as string;
+  if (known === name) return known;
+  names[place] = name;
+  return name;
 }
 
 export function malformed(detail: string): NativeStorageError {

@@ -15,6 +15,8 @@ export interface TextPlatform {
   size(text: string): number;
   /** Decodes bytes that are all ASCII. */
   ascii(bytes: Uint8Array, start: number, end: number): string;
+  /** A string with a unit for each byte, where that is so cheap that others are rather cut from it than decoded. */
+  latin1?(bytes: Uint8Array, start: number, end: number): string;
   /** Decodes UTF-8, giving U+FFFD for whatever is not. */
   utf8(bytes: Uint8Array, start: number, end: number): string;
 }
@@ -52,6 +54,7 @@ function bufferText(): TextPlatform | undefined {
     size: (text) => Buffer.byteLength(text, "utf8"),
     // Called on plain arrays too, which saves making a Buffer of each answer.
     ascii: (bytes, start, end) => latin1Slice.call(bytes as FastBuffer, start, end),
+    latin1: (bytes, start, end) => latin1Slice.call(bytes as FastBuffer, start, end),
     utf8: (bytes, start, end) => utf8Slice.call(bytes as FastBuffer, start, end),
   };
 }

@@ -13,8 +13,8 @@ export interface NativeStorage {
   /** Stores messages in order, stopping after the first that is not wholly stored (section 3.3). */
   storeBatch(batch: Uint8Array): Uint8Array
   /**
-   * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-   * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+   * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+   * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
    */
   load(id: Uint8Array, byteBudget: number): Uint8Array | Nothing
   /**
@@ -89,8 +89,8 @@ export interface NativeStorage {
    */
   storeBatchAsync(batch: Uint8Array): Promise<Uint8Array>
   /**
-   * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-   * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+   * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+   * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
    *
    * Does not block the caller.
    */

@@ -506,8 +506,8 @@ export class NativeStorage {
      */
     knownStates(ids: string[]): KnownState[];
     /**
-     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-     * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+     * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      *
      * Does not block the caller.
      */
@@ -537,8 +537,8 @@ export class NativeStorage {
      */
     loadPiece(id: Uint8Array | number[], session: Uint8Array | number[], after: number, count: number): Uint8Array | undefined;
     /**
-     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-     * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+     * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      */
     load(id: Uint8Array | number[], byte_budget: number): Uint8Array | undefined;
     /**

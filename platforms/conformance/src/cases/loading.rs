@@ -63,7 +63,7 @@ pub(crate) fn cases() -> Cases {
             "s_session_z1",
             4,
             true,
-            vec![(0, 2, content(2, &["[1]", "[2]"])), (2, 1, None), (3, 1, None)],
+            vec![(0, 2, content(2, &["[1]", "[2]"])), (2, 1, None), (3, 1, content(4, &["[4]"]))],
         )
         .encode();
     let small = loaded().session("s_session_z1", &["[1]"]).encode();

@@ -121,7 +121,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
 
     /// Loads a CoValue in the form in which it crosses a binding (design.md section 3.4).
     ///
-    /// The first piece of each session is always there; more of them until they add up to `budget` bytes.
+    /// Which pieces are there: see [`ContentStore::load`].
     ///
     /// # Errors
     /// [`Error::Corrupt`], naming the CoValue, if what is stored of it is damaged.
@@ -133,41 +133,30 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         let Some(snapshot) = self.snapshot(id)? else { return Ok(None) };
         let sessions = snapshot.view.stored_sessions();
         let mut wanted = vec![snapshot.created];
-        let mut plans = Vec::with_capacity(sessions.len());
-        let mut given = 0;
+        let mut room = Room { budget, given: 0 };
         for session in &sessions {
-            let mut plan = Vec::new();
-            for (after, end) in pieces(session) {
-                let include = after == 0 || given < budget;
-                if include {
-                    for location in locations(session, after, end) {
-                        given += u64::from(location.len);
-                        wanted.push(location);
-                    }
-                }
-                plan.push((after, end, include));
+            for (after, end) in pieces(session).filter(|piece| room.includes(session, *piece)) {
+                wanted.extend(locations(session, after, end));
             }
-            plans.push(plan);
         }
-        if given > READ_WHOLE {
+        if room.given > READ_WHOLE {
             wanted.truncate(1);
         }
-        let records = snapshot.read(wanted)?;
+        let mut records = snapshot.read(wanted)?;
         let Some(header) = snapshot.header(&records, id)? else { return Ok(None) };
-        let mut out = LoadedWriter::with_capacity(header, given as usize)?;
-        for (session, plan) in sessions.iter().zip(plans) {
-            for (after, end, include) in plan {
-                if !include {
+        let mut out = LoadedWriter::with_capacity(header, room.given as usize)?;
+        let mut room = Room { budget, given: 0 };
+        for session in &sessions {
+            for (after, end) in pieces(session) {
+                if !room.includes(session, (after, end)) {
                     out.piece_left_out(after, end - after)?;
                     continue;
                 }
-                let piece;
-                let records = if given > READ_WHOLE {
-                    piece = snapshot.read(locations(session, after, end).collect())?;
-                    &piece
-                } else {
-                    &records
-                };
+                if !locations(session, after, end).all(|location| records.has(location)) {
+                    // Let go of first, so that the memory is used again.
+                    drop(records);
+                    records = snapshot.read(locations(session, after, end).collect())?;
+                }
                 if after == 0 {
                     let name = records.session_id(session)?;
                     out.session(name, session.count, session.has_chunk_signature())?;
@@ -216,17 +205,32 @@ impl Addition<'_> {
     }
 }
 
-/// The pieces of a session: cut after each chunk signature.
-fn pieces(session: &SessionView) -> Vec<(TxIndex, TxIndex)> {
-    let mut out = Vec::new();
+/// The pieces of a session, from an index to another: cut after each chunk signature.
+fn pieces(session: &SessionView) -> impl Iterator<Item = (TxIndex, TxIndex)> {
     let mut after = 0;
-    for (extent, end) in session.spans_in(0, session.count) {
-        if extent.chunk_signature || end == session.count {
-            out.push((after, end));
-            after = end;
+    session.spans_in(0, session.count).filter_map(move |(extent, end)| {
+        let cut = extent.chunk_signature || end == session.count;
+        cut.then(|| (std::mem::replace(&mut after, end), end))
+    })
+}
+
+/// What a load gives of the pieces that it meets, one after the other.
+struct Room {
+    budget: u64,
+    /// Bytes of the records of those that it gave.
+    given: u64,
+}
+
+impl Room {
+    /// Whether it gives the next one (see [`ContentStore::load`]).
+    fn includes(&mut self, session: &SessionView, (after, end): (TxIndex, TxIndex)) -> bool {
+        let open = || session.extents.last().is_some_and(|extent| !extent.chunk_signature);
+        let includes = after == 0 || self.given < self.budget || (end == session.count && open());
+        if includes {
+            self.given += locations(session, after, end).map(|l| u64::from(l.len)).sum::<u64>();
         }
+        includes
     }
-    out
 }
 
 impl<F: FileIO, D: Delta> ContentStore for BfTreeStorage<F, D> {
@@ -301,7 +305,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
             return Ok(None);
         };
         // Up to where a load would cut now: other signatures go when the store is packed.
-        let Some((_, end)) = pieces(session).into_iter().find(|(_, piece_end)| *piece_end >= end) else {
+        let Some((_, end)) = pieces(session).find(|(_, piece_end)| *piece_end >= end) else {
             return Ok(None);
         };
         let records = snapshot.read(locations(session, after, end).collect())?;

@@ -19,8 +19,11 @@ use crate::format::entry::{Append, Create, Entry, ErasedSession, entries_with_of
 use crate::format::row::{Extent, Group};
 use std::collections::BTreeSet;
 
-/// A record is ended when its body has this many bytes.
-const RECORD_BYTES: usize = 128 * 1024;
+/// A record is ended when its body has this many bytes. A piece that a chunk signature ends has more, so that it has a
+/// record of its own: to read it, nothing else is read.
+const RECORD_BYTES: usize = 64 * 1024;
+/// A piece is ended where a message ended when it has this many bytes.
+const PIECE_BYTES: usize = 128 * 1024;
 /// The creation of a CoValue whose content has more bytes than this has a record of its own, so that its id and header
 /// can be read without the content.
 const SEPARATE_BYTES: u64 = 4 * 1024;
@@ -288,7 +291,7 @@ fn pack_session(
         if piece.start + piece.count != end {
             return Err(Error::Internal("a piece of a session does not end where the index says".to_owned()));
         }
-        let ends = extent.chunk_signature || piece.txs.len() >= RECORD_BYTES;
+        let ends = extent.chunk_signature || piece.txs.len() >= PIECE_BYTES;
         if let Some(piece) = joined.take_if(|_| ends) {
             piece.put(group, session, place, output)?;
         }

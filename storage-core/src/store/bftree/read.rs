@@ -27,7 +27,10 @@ pub(super) struct Snapshot<F: FileIO> {
 /// Records of one CoValue that were read together.
 pub(super) struct Records {
     group: Group,
-    records: Vec<(Location, RecordBytes)>,
+    /// Where they lie, sorted.
+    locations: Vec<Location>,
+    /// Each of them.
+    records: Vec<RecordBytes>,
     /// Where each appended piece of the CoValue is: its slot, its start, the record's place in `records`, the entry's
     /// offset. Sorted.
     appends: Vec<(u32, u32, usize, usize)>,
@@ -96,9 +99,9 @@ impl<F: FileIO> Snapshot<F> {
     pub(super) fn read(&self, mut locations: Vec<Location>) -> Result<Records> {
         locations.sort_unstable();
         locations.dedup();
-        let bodies = self.layers.read(&locations)?;
-        let mut appends = Vec::with_capacity(bodies.len());
-        for (place, record) in bodies.iter().enumerate() {
+        let records = self.layers.read(&locations)?;
+        let mut appends = Vec::with_capacity(records.len());
+        for (place, record) in records.iter().enumerate() {
             for entry in entries_with_offsets(record.body()) {
                 match entry.map_err(bad_entry)? {
                     (offset, Entry::Append(append)) if append.group == self.group => {
@@ -109,7 +112,7 @@ impl<F: FileIO> Snapshot<F> {
             }
         }
         appends.sort_unstable();
-        Ok(Records { group: self.group, records: locations.into_iter().zip(bodies).collect(), appends })
+        Ok(Records { group: self.group, locations, records, appends })
     }
 
     /// The header in the record that created the CoValue, if the record is that of `id`.
@@ -120,10 +123,15 @@ impl<F: FileIO> Snapshot<F> {
 }
 
 impl Records {
+    /// Whether the record at this location is one of them.
+    pub(super) fn has(&self, location: Location) -> bool {
+        self.locations.binary_search(&location).is_ok()
+    }
+
     fn body(&self, location: Location) -> Result<&[u8]> {
-        let found = self.records.binary_search_by_key(&location, |(l, _)| *l).ok();
-        let record = found.and_then(|i| self.records.get(i));
-        record.map(|(_, r)| r.body()).ok_or_else(|| Error::Internal("a record was not read".to_owned()))
+        let found = self.locations.binary_search(&location).ok();
+        let record = found.and_then(|place| self.records.get(place));
+        record.map(RecordBytes::body).ok_or_else(|| Error::Internal("a record was not read".to_owned()))
     }
 
     /// The first part of a session.
@@ -145,9 +153,8 @@ impl Records {
             if (*slot, *at) != (session.slot, start) {
                 break;
             }
-            let Some((_, record)) = self.records.get(*place).filter(|(l, _)| *l == location) else {
-                continue;
-            };
+            let is_there = self.locations.get(*place) == Some(&location);
+            let Some(record) = self.records.get(*place).filter(|_| is_there) else { continue };
             if let Entry::Append(append) = entry_at(record.body(), *offset).map_err(bad_entry)? {
                 return Ok(append);
             }

@@ -2634,13 +2634,13 @@ export interface NativeStorageLike {
  */
     knownStatesAsync(ids: Array<string>, asyncOpts_?: { signal: AbortSignal }) /*throws*/: Promise<Array<KnownState>>;
 /**
- * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
- * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+ * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+ * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
  */
     load(id: ArrayBuffer, byteBudget: number) /*throws*/: Bytes | undefined;
 /**
- * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
- * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+ * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+ * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
  *
  * Does not block the caller.
  */
@@ -3373,8 +3373,8 @@ private constructor(pointer: UniffiHandle) {
     }
 
 /**
- * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
- * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+ * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+ * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
  */
     load(id: ArrayBuffer, byteBudget: number): Bytes | undefined /*throws*/ {
     const __rb: Uint8Array = uniffiCaller.rustCallWithError(
@@ -3396,8 +3396,8 @@ private constructor(pointer: UniffiHandle) {
     }
 
 /**
- * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
- * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+ * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+ * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
  *
  * Does not block the caller.
  */
@@ -4495,10 +4495,10 @@ function uniffiEnsureInitialized() {
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_known_states_async() !== 3393) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_known_states_async");
     }
-    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load() !== 35053) {
+    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load() !== 34997) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_load");
     }
-    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_async() !== 5656) {
+    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_async() !== 45935) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_load_async");
     }
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_many() !== 31950) {

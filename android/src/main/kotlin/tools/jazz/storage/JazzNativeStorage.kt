@@ -1131,10 +1131,10 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_known_states_async() != 3393) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load() != 35053) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load() != 34997) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load_async() != 5656) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load_async() != 45935) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load_many() != 31950) {
@@ -1833,14 +1833,14 @@ public interface NativeStorageInterface {
     suspend fun `knownStatesAsync`(`ids`: List<kotlin.String>): List<KnownState>
 
     /**
-     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-     * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+     * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      */
     fun `load`(`id`: kotlin.ByteArray, `byteBudget`: kotlin.Double): Bytes?
 
     /**
-     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-     * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+     * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      *
      * Does not block the caller.
      */
@@ -2501,8 +2501,8 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
 
 
     /**
-     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-     * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+     * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      */
     @Throws(StorageException::class)override fun `load`(`id`: kotlin.ByteArray, `byteBudget`: kotlin.Double): Bytes? {
             return FfiConverterOptionalTypeBytes.lift(
@@ -2519,8 +2519,8 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
 
 
     /**
-     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces after each session's first one
-     * are left to `loadPiece` once the content amounts to `byteBudget` bytes.
+     * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
+     * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      *
      * Does not block the caller.
      */
