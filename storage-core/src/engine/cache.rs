@@ -9,6 +9,8 @@
 
 use super::buffer::{Buffer, Spare};
 use crate::format::{RunId, SegmentId};
+use quick_cache::sync::DefaultLifecycle;
+use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -41,7 +43,7 @@ impl quick_cache::Weighter<CacheKey, Shared> for Weight {
 
 /// The cache.
 pub struct ReadCache {
-    entries: quick_cache::sync::Cache<CacheKey, Shared, Weight>,
+    entries: quick_cache::sync::Cache<CacheKey, Shared, Weight, FxBuildHasher>,
     /// Fingerprints of what was read, by another part of its hash.
     read_once: Vec<AtomicU32>,
     /// Memory for what is too large to be kept.
@@ -55,7 +57,13 @@ impl ReadCache {
         const ENTRY: u64 = 16 * 1024;
         let items = (bytes / ENTRY).clamp(16, 4096) as usize;
         Self {
-            entries: quick_cache::sync::Cache::with_weighter(items, bytes, Weight),
+            entries: quick_cache::sync::Cache::with(
+                items,
+                bytes,
+                Weight,
+                FxBuildHasher,
+                DefaultLifecycle::default(),
+            ),
             read_once: (0..REMEMBERED).map(|_| AtomicU32::new(0)).collect(),
             spare: Arc::default(),
         }

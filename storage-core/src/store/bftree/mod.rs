@@ -23,6 +23,9 @@ use crate::error::Result;
 use crate::file::FileIO;
 use crate::format::row::{Group, Tag};
 use crate::store::rows::SessionId;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use rustc_hash::FxBuildHasher;
 use schema::CoValueSchema;
 use std::sync::Weak;
 
@@ -41,12 +44,12 @@ const CACHE_PER_NAME: u64 = 512;
 /// What is allocated at first for a cache of names; it grows into its size.
 const FIRST_NAMES: usize = 256;
 
-fn names_cache<K: Eq + std::hash::Hash, V: Clone>(entries: usize) -> quick_cache::sync::Cache<K, V> {
-    quick_cache::sync::Cache::with_weighter(
-        FIRST_NAMES.min(entries),
-        entries as u64,
-        quick_cache::UnitWeighter,
-    )
+/// A cache of so many entries. What is asked for are keyed hashes, so that it need not be hashed well.
+type Names<K, V> = Cache<K, V, UnitWeighter, FxBuildHasher>;
+
+fn names_cache<K: Eq + std::hash::Hash, V: Clone>(entries: usize) -> Names<K, V> {
+    let first = FIRST_NAMES.min(entries);
+    Cache::with(first, entries as u64, UnitWeighter, FxBuildHasher, DefaultLifecycle::default())
 }
 
 /// A store of CoValues on a bf-tree index.
@@ -54,8 +57,8 @@ pub struct BfTreeStorage<F: FileIO, D: Delta = BfTreeDelta> {
     engine: Engine<F, CoValueSchema, D>,
     durability: Durability,
     /// Names of sessions by slot and tag, which are 96 bits of a keyed hash.
-    names: quick_cache::sync::Cache<(u32, Tag), SessionId>,
-    verified: quick_cache::sync::Cache<Group, ()>,
+    names: Names<(u32, Tag), SessionId>,
+    verified: Names<Group, ()>,
 }
 
 impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {

@@ -12,9 +12,8 @@ use crate::format::record::RecordKind;
 use crate::format::row::{CoValueRow, Extent, Group, HeadRow, Key, SpillRow, Tag};
 use crate::format::{HashKey, Location, Lsn, Ordinal};
 use crate::store::rows::{CoValueId, PeerId, ReconciliationLockRow, SessionId};
-use siphasher::sip128::{Hasher128, SipHasher13};
+use siphasher::sip128::SipHasher13;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::Hasher;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What is small enough to live in memory.
@@ -50,9 +49,7 @@ impl CoValueSchema {
     }
 
     fn hash(&self, bytes: &[u8]) -> u128 {
-        let mut hasher = SipHasher13::new_with_key(&self.key.0);
-        hasher.write(bytes);
-        hasher.finish128().as_u128()
+        SipHasher13::new_with_key(&self.key.0).hash(bytes).as_u128()
     }
 
     /// The group of a CoValue.
