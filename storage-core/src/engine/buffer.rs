@@ -1,21 +1,25 @@
-//! Memory for what is read. That of large reads is used again: an allocator gives much of it back to the system at once
-//! and has to get it again, page by page, which takes longer than reading does.
+//! Memory for what is read. It is used again: of large reads, as an allocator gives much of it back to the system at once and
+//! has to get it again, page by page, which takes longer than reading does; of index blocks, as these are read most.
 
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Buffers of at most so many bytes are left to the allocator.
-const SMALL: usize = 32 * 1024;
-/// A buffer of more bytes is not kept.
-const KEPT: usize = 1 << 20;
-
-/// The memory of the large buffer that was given up last.
-#[derive(Debug, Default)]
-pub struct Spare(Mutex<Vec<u8>>);
+/// The memory of the buffer that was given up last.
+#[derive(Debug)]
+pub struct Spare {
+    /// Buffers of fewer bytes are left to the allocator, of more bytes are not kept.
+    kept: RangeInclusive<usize>,
+    memory: Mutex<Vec<u8>>,
+}
 
 impl Spare {
+    /// Memory for buffers of so many bytes.
+    pub fn new(kept: RangeInclusive<usize>) -> Arc<Self> {
+        Arc::new(Self { kept, memory: Mutex::default() })
+    }
+
     fn swap(&self, bytes: Vec<u8>) -> Vec<u8> {
-        std::mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), bytes)
+        std::mem::replace(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner), bytes)
     }
 }
 
@@ -37,7 +41,7 @@ impl Buffer {
         spare: Option<&Arc<Spare>>,
         read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<Self, E> {
-        let spare = spare.filter(|_| (SMALL + 1..=KEPT).contains(&len));
+        let spare = spare.filter(|spare| spare.kept.contains(&len));
         let mut bytes = spare.map_or_else(Vec::new, |spare| spare.swap(Vec::new()));
         if bytes.len() < len {
             bytes.resize(len, 0);
@@ -69,6 +73,13 @@ impl Drop for Buffer {
 mod tests {
     use super::*;
 
+    const SMALL: usize = 32 * 1024;
+    const KEPT: usize = 1 << 20;
+
+    fn spare() -> Arc<Spare> {
+        Spare::new(SMALL + 1..=KEPT)
+    }
+
     fn read(spare: &Arc<Spare>, len: usize, byte: u8, got: usize) -> Buffer {
         let fill = |room: &mut [u8]| {
             assert_eq!(room.len(), len);
@@ -80,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_buffer_has_what_was_read_and_nothing_of_an_earlier_use() {
-        let spare = Arc::default();
+        let spare = spare();
         for (n, len) in
             [100, SMALL, SMALL + 1, 3 * SMALL, KEPT, KEPT + 1, 2 * SMALL, 10].into_iter().enumerate()
         {
@@ -92,7 +103,7 @@ mod tests {
 
     #[test]
     fn buffers_in_use_at_once_have_memory_of_their_own() {
-        let spare = Arc::default();
+        let spare = spare();
         let first = read(&spare, 2 * SMALL, 1, 2 * SMALL);
         let second = read(&spare, 2 * SMALL, 2, 2 * SMALL);
         assert!(first.iter().all(|byte| *byte == 1) && second.iter().all(|byte| *byte == 2));

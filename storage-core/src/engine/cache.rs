@@ -8,6 +8,7 @@
 //! much larger than the cache a block is mostly gone before it is wanted again.
 
 use super::buffer::{Buffer, Spare};
+use super::run::BLOCK_BYTES;
 use crate::format::{RunId, SegmentId};
 use quick_cache::sync::DefaultLifecycle;
 use rustc_hash::FxBuildHasher;
@@ -16,6 +17,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The largest span that is kept, in bytes.
 pub const SPAN_BYTES: usize = 32 * 1024;
+/// The largest span whose memory is used again, in bytes.
+const LARGE_SPAN: usize = 1 << 20;
+/// The smallest block whose memory is used again, in bytes: kept in the cache, it holds that of a block of the usual size.
+const SMALL_BLOCK: usize = BLOCK_BYTES / 2;
 /// How many of them are remembered as read once. Later ones take the places of earlier ones.
 const REMEMBERED: usize = 4096;
 
@@ -46,8 +51,10 @@ pub struct ReadCache {
     entries: quick_cache::sync::Cache<CacheKey, Shared, Weight, FxBuildHasher>,
     /// Fingerprints of what was read, by another part of its hash.
     read_once: Vec<AtomicU32>,
-    /// Memory for what is too large to be kept.
+    /// Memory for spans that are too large to be kept.
     pub(super) spare: Arc<Spare>,
+    /// Memory for blocks.
+    pub(super) spare_block: Arc<Spare>,
 }
 
 impl ReadCache {
@@ -65,7 +72,8 @@ impl ReadCache {
                 DefaultLifecycle::default(),
             ),
             read_once: (0..REMEMBERED).map(|_| AtomicU32::new(0)).collect(),
-            spare: Arc::default(),
+            spare: Spare::new(SPAN_BYTES + 1..=LARGE_SPAN),
+            spare_block: Spare::new(SMALL_BLOCK..=2 * BLOCK_BYTES),
         }
     }
 

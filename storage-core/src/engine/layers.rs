@@ -191,9 +191,21 @@ impl<F: FileIO> Layers<F> {
         self.layers.iter().flat_map(|layer| &layer.parts)
     }
 
-    /// The runs that may have rows of a group, newest first.
+    /// The runs that may have rows of a group, newest first. All filters are asked before any run is read: in a large store
+    /// each has to come from memory, and so they come at once.
     fn runs(&self, group: Group) -> impl Iterator<Item = &Arc<RunFile<F>>> {
-        self.layers.iter().rev().filter_map(move |layer| layer.run(group))
+        self.layers.rchunks(u64::BITS as usize).flat_map(move |layers| {
+            let mut may = 0u64;
+            for (place, layer) in layers.iter().enumerate() {
+                let has = layer.run(group).is_some_and(|run| run.may_contain(group));
+                may |= u64::from(has) << place;
+            }
+            std::iter::from_fn(move || {
+                let newest = may.checked_ilog2()?;
+                may &= !(1 << newest);
+                layers.get(newest as usize)?.run(group)
+            })
+        })
     }
 
     /// The newest row of a key.

@@ -307,7 +307,8 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         rows: Vec<Vec<Row>>,
     ) -> Result<Vec<Vec<Row>>> {
         let mut newer = Vec::new();
-        for run in layers.layers.iter().skip(place + 1).rev().filter_map(|layer| layer.run(group)) {
+        let runs = layers.layers.iter().skip(place + 1).rev().filter_map(|layer| layer.run(group));
+        for run in runs.filter(|run| run.may_contain(group)) {
             let mut found = Vec::new();
             run.group(group, &self.cache, &mut found)?;
             if self.schema.voids(&found) {

@@ -1,7 +1,7 @@
 //! Runs on disk: immutable sorted layers of the index. Filter and block index are resident, blocks are read on demand
 //! into a bounded cache. Every byte is checked before it is used.
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Spare};
 use super::cache::{CacheKey, ReadCache, Shared};
 use super::delta::Row;
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Blocks are closed at this size, in bytes.
-const BLOCK_BYTES: usize = 4 * 1024;
+pub(super) const BLOCK_BYTES: usize = 4 * 1024;
 /// Written in pieces of this size, in bytes.
 const WRITE_BYTES: usize = 256 * 1024;
 
@@ -95,8 +95,8 @@ impl<F: FileIO> RunFile<F> {
         Error::corrupt(self.path.clone(), offset, detail)
     }
 
-    fn read(&self, offset: u64, len: u64) -> Result<Buffer> {
-        let buffer = Buffer::fill(len as usize, None, |room| self.handle.read_at(room, offset))?;
+    fn read(&self, offset: u64, len: u64, spare: Option<&Arc<Spare>>) -> Result<Buffer> {
+        let buffer = Buffer::fill(len as usize, spare, |room| self.handle.read_at(room, offset))?;
         if (buffer.len() as u64) < len {
             return Err(self.corrupt(offset, "the file is cut off"));
         }
@@ -108,7 +108,8 @@ impl<F: FileIO> RunFile<F> {
         if let Some(block) = cache.and_then(|c| c.get(&key)) {
             return Ok(block);
         }
-        let bytes = Arc::new(self.read(entry.offset, u64::from(entry.len))?);
+        let spare = cache.map(|cache| &cache.spare_block);
+        let bytes = Arc::new(self.read(entry.offset, u64::from(entry.len), spare)?);
         Block::verify(&bytes)
             .ok_or_else(|| self.corrupt(entry.offset, "an index block does not have its checksum"))?;
         if let Some(cache) = cache {
@@ -142,11 +143,13 @@ impl<F: FileIO> RunFile<F> {
         (from + range.partition_point(|block| block.first <= *key)).saturating_sub(1)
     }
 
-    /// The row of a key.
+    /// Whether it may have rows of a group; false is certain.
+    pub fn may_contain(&self, group: Group) -> bool {
+        self.filter.may_contain(group)
+    }
+
+    /// The row of a key. Asks no filter.
     pub fn get(&self, key: &Key, cache: &ReadCache) -> Result<Option<Value>> {
-        if !self.filter.may_contain(key.group()) {
-            return Ok(None);
-        }
         let n = self.find(key);
         let Some(entry) = self.blocks.get(n) else { return Ok(None) };
         let bytes = self.block(n, entry, Some(cache))?;
@@ -154,11 +157,8 @@ impl<F: FileIO> RunFile<F> {
         Ok(row.filter(|(k, _)| k == key).map(|(_, value)| value))
     }
 
-    /// All rows of a group in order, appended to `out`.
+    /// All rows of a group in order, appended to `out`. Asks no filter.
     pub fn group(&self, group: Group, cache: &ReadCache, out: &mut Vec<Row>) -> Result<()> {
-        if !self.filter.may_contain(group) {
-            return Ok(());
-        }
         let first = Key::first(group);
         let start = self.find(&first);
         for (n, entry) in self.blocks.iter().enumerate().skip(start) {
@@ -210,7 +210,7 @@ impl<F: FileIO> RunFile<F> {
             let page = at / ORDER_PER_PAGE as u64;
             let (offset, len) = order_page_span(page, count);
             let offset = self.footer.order_offset + offset;
-            let entries = run::decode_order_page(&self.read(offset, len)?)
+            let entries = run::decode_order_page(&self.read(offset, len, None)?)
                 .ok_or_else(|| self.corrupt(offset, "a page of the order list does not have its checksum"))?;
             let from = (at % ORDER_PER_PAGE as u64) as usize;
             let take = (end - at) as usize;

@@ -338,11 +338,16 @@ impl Filter {
     /// Whether the group may have been added; false is certain.
     pub fn may_contain(&self, group: Group) -> bool {
         let (line, mut probes) = self.probe(group);
-        (0..FILTER_PROBES).all(|_| {
+        let line = self.lines.get(line..).and_then(<[u8]>::first_chunk).unwrap_or(&[0; FILTER_LINE]);
+        // Without a branch on what is in the line: half of them would be guessed wrong, and each only known to be when the
+        // line has come from memory. So the lines of several filters come at once.
+        let mut all = 1;
+        for _ in 0..FILTER_PROBES {
             let bit = (probes & 511) as usize;
             probes >>= 9;
-            self.lines.get(line + bit / 8).is_some_and(|byte| byte & (1 << (bit % 8)) != 0)
-        })
+            all &= line.get(bit / 8).map_or(0, |byte| byte >> (bit % 8));
+        }
+        all != 0
     }
     fn probe(&self, group: Group) -> (usize, u64) {
         let hash = u128::from_le_bytes(group.0);

@@ -107,7 +107,7 @@ export function readBatchOutcomes(bytes: Uint8Array): StoreOutcome[] {
   for (let left = reader.u32(); left > 0; left--) {
     const size = reader.u32();
     const at = reader.take(size);
-    outcomes.push(readOutcome(bytes.subarray(at, at + size)));
+    outcomes.push(size === 0 ? EXACTLY_STORED : readOutcome(bytes.subarray(at, at + size)));
   }
   reader.finish();
   return outcomes;
