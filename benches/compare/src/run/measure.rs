@@ -1,5 +1,6 @@
 //! What a process measures of itself, and how it tells it to the one that called it.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -232,14 +233,17 @@ pub(super) fn drop_from_cache(_: &Path) -> Result<()> {
     Err("only Linux can be asked to drop files from its page cache".into())
 }
 
-/// Reads all files below a directory from their beginning to their end.
+/// Reads all files below a directory from their beginning, as many bytes as they take on disk: a memory map's file may have
+/// gigabytes of nothing behind these.
 pub(super) fn read_through(directory: &Path) -> Result<()> {
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
             read_through(&entry.path())?;
         } else {
-            std::io::copy(&mut std::fs::File::open(entry.path())?, &mut std::io::sink())?;
+            let file = std::fs::File::open(entry.path())?;
+            std::io::copy(&mut file.take(file_bytes(&metadata)), &mut std::io::sink())?;
         }
     }
     Ok(())
