@@ -195,33 +195,28 @@ export abstract class StorageBase {
       return knownState;
     }
     const knownState = this.knownStates.getKnownState(id);
-    knownState.header = true;
     const counters = outcome.counters ?? ends;
     for (let i = 0; i < sessions.length; i++) {
-      const session = sessions[i] as string;
-      const counter = counters[i] ?? 0;
-      if (counter > 0 || Object.hasOwn(knownState.sessions, session)) {
-        setOwn(knownState.sessions, session, counter);
-      }
+      settleCounter(knownState, sessions[i] as string, counters[i] ?? 0);
     }
-    // What is still stored after `close` belongs to a node that is gone.
-    if (this.takesIn()) this.inMemory.add(id);
-    this.knownStates.handleUpdate(id, knownState);
+    this.settleValue(id, knownState);
     return outcome.status === "gap" ? knownState : undefined;
   }
 
   /** The same for a message of which everything was stored, and whose sessions stand at its end: nearly every one. */
   protected settleExactly({ id, new: contents }: ContentMessage): void {
     const knownState = this.knownStates.getKnownState(id);
-    knownState.header = true;
-    const counters: Record<string, number> = knownState.sessions;
-    for (const session of Object.keys(contents)) {
-      const { after, newTransactions } = (contents as Record<string, SessionContent>)[
-        session
-      ] as SessionContent;
-      const counter = after + newTransactions.length;
-      if (counter > 0 || Object.hasOwn(counters, session)) setOwn(counters, session, counter);
+    const bySession: Record<string, SessionContent> = contents;
+    for (const session of Object.keys(bySession)) {
+      const { after, newTransactions } = bySession[session] as SessionContent;
+      settleCounter(knownState, session, after + newTransactions.length);
     }
+    this.settleValue(id, knownState);
+  }
+
+  private settleValue(id: RawCoID, knownState: KnownState): void {
+    knownState.header = true;
+    // What is still stored after `close` belongs to a node that is gone.
     if (this.takesIn()) this.inMemory.add(id);
     this.knownStates.handleUpdate(id, knownState);
   }
@@ -344,6 +339,12 @@ export function acquireResult({ acquired, reason, lastProcessedOffset }: LockRes
   return acquired
     ? { acquired, lastProcessedOffset }
     : { acquired: false, reason: reason === "not_due" ? "not_due" : "lock_held" };
+}
+
+/** Enters a stored counter; a session of which nothing is stored gets none. */
+function settleCounter({ sessions }: KnownState, session: string, counter: number): void {
+  const counters: Record<string, number> = sessions;
+  if (counter > 0 || Object.hasOwn(counters, session)) setOwn(counters, session, counter);
 }
 
 /** A page size as the engine takes it. */

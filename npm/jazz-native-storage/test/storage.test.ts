@@ -357,7 +357,8 @@ describe.each(FLAVOURS)("%s: load", (flavour) => {
     drain(storage);
     expect(found).toBe(true);
     // The sync flavour reads pieces when they are asked for, and after the first of them there are none.
-    expect(messages.length).toBeGreaterThan(flavour === "sync" ? 0 : 1);
+    if (flavour === "sync") expect(messages.length).toBe(1);
+    else expect(messages.length).toBeGreaterThan(1);
     const parts = messages.flatMap((each) => Object.values(each.new));
     expect(parts.every((part) => part.newTransactions.length > 0)).toBe(true);
     expect(messages.every((each) => signaturesFit(each.new))).toBe(true);

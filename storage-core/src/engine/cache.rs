@@ -21,7 +21,7 @@ pub const SPAN_BYTES: usize = 32 * 1024;
 const LARGE_SPAN: usize = 1 << 20;
 /// The smallest block whose memory is used again, in bytes: kept in the cache, it holds that of a block of the usual size.
 const SMALL_BLOCK: usize = BLOCK_BYTES / 2;
-/// How many of them are remembered as read once. Later ones take the places of earlier ones.
+/// How many keys are remembered as read once. Later ones take the places of earlier ones.
 const REMEMBERED: usize = 4096;
 
 /// Cached bytes.

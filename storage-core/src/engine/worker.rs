@@ -134,7 +134,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         let left = if resumed { self.options.patience } else { Duration::ZERO };
         let mut patience = Patience { seen: None, left };
         loop {
-            let can_wait = self.can_wait(&self.maintenance());
+            let can_wait = !patience.left.is_zero() && self.can_wait(&self.maintenance());
             if can_wait && patience.is_to_wait(self.calls.load(Ordering::Relaxed)) {
                 if !self.bell.rest() {
                     return;

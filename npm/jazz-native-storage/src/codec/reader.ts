@@ -30,7 +30,7 @@ export class ByteReader {
    * that hold several strings and little else, all of which live about as long.
    */
   sharing(): this {
-    this.units = this.platform.latin1?.(this.bytes, this.start, this.end);
+    if (this.platform.asciiIsLatin1) this.units = this.platform.ascii(this.bytes, this.start, this.end);
     return this;
   }
 

@@ -15,8 +15,8 @@ export interface TextPlatform {
   size(text: string): number;
   /** Decodes bytes that are all ASCII. */
   ascii(bytes: Uint8Array, start: number, end: number): string;
-  /** A string with a unit for each byte, where that is so cheap that others are rather cut from it than decoded. */
-  latin1?(bytes: Uint8Array, start: number, end: number): string;
+  /** Whether `ascii` gives a unit for each byte of any bytes, so cheaply that strings are rather cut from it than decoded. */
+  readonly asciiIsLatin1: boolean;
   /** Decodes UTF-8, giving U+FFFD for whatever is not. */
   utf8(bytes: Uint8Array, start: number, end: number): string;
 }
@@ -37,6 +37,7 @@ export const webText: TextPlatform = (() => {
     writeUtf8: (bytes, text, at) => encoder.encodeInto(text, bytes.subarray(at)).written,
     size: wtf8Size,
     ascii: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
+    asciiIsLatin1: false,
     utf8: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
   };
 })();
@@ -54,7 +55,7 @@ function bufferText(): TextPlatform | undefined {
     size: (text) => Buffer.byteLength(text, "utf8"),
     // Called on plain arrays too, which saves making a Buffer of each answer.
     ascii: (bytes, start, end) => latin1Slice.call(bytes as FastBuffer, start, end),
-    latin1: (bytes, start, end) => latin1Slice.call(bytes as FastBuffer, start, end),
+    asciiIsLatin1: true,
     utf8: (bytes, start, end) => utf8Slice.call(bytes as FastBuffer, start, end),
   };
 }

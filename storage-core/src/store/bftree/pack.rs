@@ -19,8 +19,8 @@ use crate::format::entry::{Append, Create, Entry, ErasedSession, entries_with_of
 use crate::format::row::{Extent, Group};
 use std::collections::BTreeSet;
 
-/// A record is ended when its body has this many bytes. A piece that a chunk signature ends has more, so that it has a
-/// record of its own: to read it, nothing else is read.
+/// A record is ended when its body has this many bytes. A piece that a chunk signature ends mostly has more, so that no two
+/// of them share a record.
 const RECORD_BYTES: usize = 64 * 1024;
 /// A piece is ended where a message ended when it has this many bytes.
 const PIECE_BYTES: usize = 128 * 1024;
