@@ -40,6 +40,7 @@ struct Shelf {
     /// CoValues with the counters of their sessions and the bytes of their content.
     covalues: BTreeMap<u64, Content>,
     stored: u64,
+    chunk_threshold: f64,
 }
 
 #[derive(Default)]
@@ -56,7 +57,14 @@ fn open(io: &FaultFileIO, engine: &EngineOptions) -> BfTreeStorage<FaultFileIO> 
 impl Shelf {
     fn new(options: EngineOptions) -> Self {
         let io = FaultFileIO::new();
-        Self { store: open(&io, &options), io, options, covalues: BTreeMap::new(), stored: 0 }
+        Self {
+            store: open(&io, &options),
+            io,
+            options,
+            covalues: BTreeMap::new(),
+            stored: 0,
+            chunk_threshold: 102_400.0,
+        }
     }
 
     fn try_store(&mut self, covalue: u64, session: u64, txs: &[Vec<u8>]) -> jazz_storage_core::Result<()> {
@@ -66,7 +74,7 @@ impl Shelf {
             id: format!("co_z{covalue}").into_bytes(),
             header: Some(b"{}".to_vec()),
             delete_is_valid: false,
-            chunk_threshold: 102_400.0,
+            chunk_threshold: self.chunk_threshold,
             sessions: vec![OwnedSession {
                 session: format!("co_z{session}_session_z").into_bytes(),
                 after: *counter,
@@ -345,6 +353,63 @@ fn opening_reads_no_rows() {
         assert_eq!(shelf.store.covalue_count().unwrap(), covalues);
     }
     assert_eq!(calls[0], calls[1], "reads and opened files beside those of each part");
+}
+
+/// (d) What is read here and there of a store that was just opened is asked for in large parts, each once.
+#[test]
+fn small_reads_of_a_cold_store_are_read_ahead() {
+    const COVALUES: u64 = 3_000;
+    let mut shelf = Shelf::new(EngineOptions { checkpoint_rows: 2_000, segment_bytes: 1 << 20, ..small() });
+    let mut random = Random(8);
+    for n in 0..COVALUES {
+        shelf.put(&mut random, n, 0, 700);
+    }
+    shelf.store.compact().unwrap();
+    let load_all = |shelf: &Shelf| {
+        for n in 0..COVALUES {
+            assert!(shelf.store.load(format!("co_z{n}").as_bytes(), u64::MAX).unwrap().is_some());
+        }
+        shelf.io.stats()
+    };
+    shelf.reopen();
+    let opened = shelf.io.stats();
+    let loaded = load_all(&shelf);
+    let again = load_all(&shelf);
+    assert!(loaded.reads - opened.reads >= COVALUES, "the cache is too large to see anything");
+    // Of the last part of each file there may be fewer than two reads.
+    let (asked, bytes) = (loaded.advice - opened.advice, loaded.bytes_advised - opened.bytes_advised);
+    let (parts, files) = (opened.bytes / (256 << 10), shelf.files().len() as u64);
+    assert!(
+        (parts.saturating_sub(files)..=parts + files).contains(&asked),
+        "{asked} times for {parts} parts"
+    );
+    assert!(bytes <= opened.bytes + (files << 18), "{bytes} bytes of {}", opened.bytes);
+    assert_eq!(again.advice, loaded.advice, "asked for twice");
+}
+
+/// (d) A large CoValue is read once, however many pieces it is given in.
+#[test]
+fn of_a_large_covalue_each_byte_is_read_once() {
+    let mut shelf = Shelf::new(EngineOptions { segment_bytes: 4 << 20, ..small() });
+    let mut random = Random(9);
+    // Pieces end at chunk signatures; compacted, many of them are in one record.
+    shelf.chunk_threshold = 2_000.0;
+    for _ in 0..200 {
+        shelf.put(&mut random, 1, 1, 3_000);
+    }
+    for compacted in [false, true] {
+        if compacted {
+            shelf.store.compact().unwrap();
+        }
+        shelf.reopen();
+        let before = shelf.io.stats();
+        let loaded = shelf.store.load(b"co_z1", u64::MAX).unwrap().unwrap();
+        assert_eq!(loaded.sessions.iter().map(|s| s.counter).sum::<u32>(), 200);
+        assert!(loaded.sessions.iter().map(|s| s.pieces.len()).sum::<usize>() >= 100);
+        let read = shelf.io.stats().bytes_read - before.bytes_read;
+        let content = shelf.covalues[&1].bytes;
+        assert!(read >= content && read < content + content / 16, "{read} bytes read for {content}");
+    }
 }
 
 /// (e) Checkpoints scatter a CoValue; merging gathers it.

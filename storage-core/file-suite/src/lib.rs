@@ -119,6 +119,10 @@ pub fn reads_and_writes_are_complete_at_any_offset(io: &impl FileIO) {
     let big: Vec<u8> = (0..3_000_000u32).map(|n| n as u8).collect();
     file.write_at(&big, 5).unwrap();
     assert_eq!(&content(&file)[5..], big);
+    for advised in [0..0, 0..10, 1_000_000..u64::MAX, u64::MAX..u64::MAX] {
+        file.will_read(advised);
+    }
+    assert_eq!(&content(&file)[5..], big, "advice changes nothing");
 }
 
 /// By creating, renaming and removing.

@@ -26,6 +26,7 @@ pub mod merge;
 pub mod observer;
 pub mod part;
 mod primitives;
+mod read_ahead;
 mod recent;
 pub mod recovery;
 pub mod repair;

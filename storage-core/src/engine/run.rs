@@ -4,6 +4,7 @@
 use super::buffer::{Buffer, Spare};
 use super::cache::{CacheKey, ReadCache, Shared};
 use super::delta::Row;
+use super::read_ahead::ReadAhead;
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::row::{Group, Key, Value};
@@ -22,6 +23,7 @@ const WRITE_BYTES: usize = 256 * 1024;
 /// An open run.
 pub struct RunFile<F: FileIO> {
     handle: F::Handle,
+    ahead: ReadAhead,
     path: PathBuf,
     footer: Footer,
     file_len: u64,
@@ -66,7 +68,7 @@ impl<F: FileIO> RunFile<F> {
         let filter =
             Filter::decode(&read(footer.filter_offset, footer.footer_offset - footer.filter_offset)?)
                 .ok_or_else(|| corrupt(footer.filter_offset, "the filter does not have its checksum"))?;
-        Ok(Self { handle, path, footer, file_len, blocks, filter })
+        Ok(Self { ahead: ReadAhead::new(file_len), handle, path, footer, file_len, blocks, filter })
     }
 
     /// The run's number.
@@ -107,6 +109,11 @@ impl<F: FileIO> RunFile<F> {
         let key = CacheKey::Block(self.footer.id, n as u32);
         if let Some(block) = cache.and_then(|c| c.get(&key)) {
             return Ok(block);
+        }
+        if cache.is_some()
+            && let Some(part) = self.ahead.before_reading(entry.offset, u64::from(entry.len))
+        {
+            self.handle.will_read(part);
         }
         let spare = cache.map(|cache| &cache.spare_block);
         let bytes = Arc::new(self.read(entry.offset, u64::from(entry.len), spare)?);

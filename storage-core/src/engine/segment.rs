@@ -2,6 +2,7 @@
 
 use super::buffer::{Buffer, Spare};
 use super::cache::{CacheKey, ReadCache, SPAN_BYTES, Shared};
+use super::read_ahead::ReadAhead;
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::record::{self, BadRecord, RECORD_HEADER, RecordHeader, SEGMENT_HEADER};
@@ -15,18 +16,18 @@ const SCAN_WINDOW: usize = 1 << 20;
 pub struct Segment<F: FileIO> {
     io: Arc<F>,
     id: SegmentId,
-    handle: OnceLock<F::Handle>,
+    file: OnceLock<(F::Handle, ReadAhead)>,
 }
 
 impl<F: FileIO> Segment<F> {
     /// A segment whose file exists.
     pub fn existing(io: &Arc<F>, id: SegmentId) -> Arc<Self> {
-        Arc::new(Self { io: Arc::clone(io), id, handle: OnceLock::new() })
+        Arc::new(Self { io: Arc::clone(io), id, file: OnceLock::new() })
     }
 
-    /// A segment whose file is open already.
+    /// A segment whose file was just created, and is open.
     pub fn opened(io: &Arc<F>, id: SegmentId, handle: F::Handle) -> Arc<Self> {
-        Arc::new(Self { io: Arc::clone(io), id, handle: OnceLock::from(handle) })
+        Arc::new(Self { io: Arc::clone(io), id, file: OnceLock::from((handle, ReadAhead::none())) })
     }
 
     /// The segment's number.
@@ -36,16 +37,21 @@ impl<F: FileIO> Segment<F> {
 
     /// The open file.
     pub fn handle(&self) -> Result<&F::Handle> {
-        if let Some(handle) = self.handle.get() {
-            return Ok(handle);
+        self.file().map(|(handle, _)| handle)
+    }
+
+    fn file(&self) -> Result<&(F::Handle, ReadAhead)> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
         }
         let name = self.id.file_name();
         if !self.io.exists(&name)? {
             return Err(self.corrupt(0, "the file is missing"));
         }
         let mode = if self.id.is_pack() { OpenMode::Read } else { OpenMode::ReadWrite };
-        let opened = self.io.open(&name, mode)?;
-        Ok(self.handle.get_or_init(|| opened))
+        let handle = self.io.open(&name, mode)?;
+        let ahead = ReadAhead::new(handle.len()?);
+        Ok(self.file.get_or_init(|| (handle, ahead)))
     }
 
     /// The length of the file, in bytes.
@@ -170,6 +176,10 @@ impl<F: FileIO> Segment<F> {
             }
             out.truncate(before);
             cache.remove(&key);
+        }
+        let (handle, ahead) = self.file()?;
+        if let Some(part) = ahead.before_reading(u64::from(base), span.len as u64) {
+            handle.will_read(part);
         }
         let bytes = Arc::new(self.read(u64::from(base), span.len, Some(&cache.spare))?);
         self.records_in(&bytes, base, span.locations, out)?;

@@ -23,6 +23,7 @@ pub use memory::InMemoryFileIO;
 pub use std_fs::StdFileIO;
 
 use crate::error::{Error, LockHolder, Result};
+use std::ops::Range;
 use std::path::Path;
 
 /// Where the stores are that an application names by a path. Beside [`FileIO`] it has a few functions of its own about
@@ -77,6 +78,11 @@ pub trait FileIO: Send + Sync + 'static {
 pub trait FileHandle: Send + Sync + 'static {
     /// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the file. Gives the number read.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize>;
+    /// Advice that these bytes will be read soon, also past the end of the file. It may be ignored, as it is here, and
+    /// never fails.
+    fn will_read(&self, bytes: Range<u64>) {
+        let _ = bytes;
+    }
     /// Writes all of `buf` at `offset`, growing the file if it ends before.
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<()>;
     /// Hands buffered bytes to the operating system, so that they survive this process. Cheap where writes are unbuffered.

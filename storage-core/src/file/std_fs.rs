@@ -14,6 +14,7 @@ use super::{FileHandle, FileIO, OpenMode, check_name};
 use crate::error::{Error, LockHolder, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -232,6 +233,10 @@ impl FileHandle for StdFile {
         Ok(done)
     }
 
+    fn will_read(&self, bytes: Range<u64>) {
+        advice::will_read(&self.file, bytes.start, bytes.end.saturating_sub(bytes.start));
+    }
+
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<()> {
         self.check_writable("write")?;
         let mut done = 0;
@@ -294,4 +299,24 @@ mod positioned {
     pub(super) fn write(file: &File, buf: &[u8], offset: u64) -> Result<usize> {
         file.seek_write(buf, offset)
     }
+}
+
+/// Telling the system what will be read. If it does not listen, that is no failure.
+mod advice {
+    use std::fs::File;
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn will_read(file: &File, offset: u64, len: u64) {
+        let len = std::num::NonZeroU64::new(len);
+        rustix::fs::fadvise(file, offset, len, rustix::fs::Advice::WillNeed).ok();
+    }
+
+    #[cfg(target_vendor = "apple")]
+    pub(super) fn will_read(file: &File, offset: u64, len: u64) {
+        rustix::fs::fcntl_rdadvise(file, offset, len).ok();
+    }
+
+    /// Windows has no such call, and in WebAssembly files are the host's.
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    pub(super) fn will_read(_: &File, _: u64, _: u64) {}
 }

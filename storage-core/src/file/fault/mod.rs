@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use disk::Disk;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -68,6 +69,10 @@ pub struct FaultStats {
     pub removes: u64,
     /// Reads.
     pub reads: u64,
+    /// Advice on what will be read.
+    pub advice: u64,
+    /// Bytes of that advice.
+    pub bytes_advised: u64,
     /// Existing files opened.
     pub opens: u64,
     /// Lists of the directory.
@@ -455,6 +460,12 @@ impl FileHandle for FaultHandle {
         }
         state.stats.bytes_read += n as u64;
         Ok(n)
+    }
+
+    fn will_read(&self, bytes: Range<u64>) {
+        let stats = &mut self.io.state().stats;
+        stats.advice += 1;
+        stats.bytes_advised += bytes.end.saturating_sub(bytes.start);
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<()> {

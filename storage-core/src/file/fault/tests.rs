@@ -269,6 +269,7 @@ fn calls_and_bytes_are_counted() {
     file.write_at(b"12345", 5).unwrap();
     file.truncate(3).unwrap();
     file.sync().unwrap();
+    file.will_read(0..7);
     io.sync_dir().unwrap();
     assert_eq!(read(&io, "a"), Some(b"123".to_vec()));
     io.list().unwrap();
@@ -287,6 +288,8 @@ fn calls_and_bytes_are_counted() {
         renames: 1,
         removes: 1,
         reads: 1,
+        advice: 1,
+        bytes_advised: 7,
         opens: 1,
         lists: 1,
         others: 1,
