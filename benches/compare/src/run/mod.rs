@@ -261,8 +261,9 @@ impl Run<'_> {
                 else {
                     break;
                 };
-                for act in [Act::ScaleFill, Act::ScaleRead, Act::ScaleStore] {
-                    for one in self.in_turn(round) {
+                // One peer after the other: what the others write would push the files of each out of the page cache.
+                for one in self.in_turn(round) {
+                    for act in [Act::ScaleFill, Act::ScaleRead, Act::ScaleStore] {
                         self.scale_step(act, sizes, size, &one)?;
                     }
                 }
