@@ -42,10 +42,10 @@ import type { Nothing } from "./generated/native.js";
 import { acquireResult, pageSize, reported, StorageBase, summarize } from "./storage-base.js";
 
 /**
- * Bytes of content that one load takes along beyond what it cannot leave out: little, as bytes live on beside the strings
- * that are made of them until they are collected, and a piece of its own is read as fast.
+ * Bytes of content that one load takes along beyond what it cannot leave out: none, as bytes live on beside the strings that
+ * are made of them until they are collected, and a piece by itself is read as fast.
  */
-const LOAD_BUDGET = 256 << 10;
+const LOAD_BUDGET = 0;
 /** Milliseconds a scheduled erase may take, so that it does not block (rule E-7). */
 const ERASE_BUDGET_MS = 100;
 
