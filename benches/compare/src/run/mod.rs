@@ -261,7 +261,7 @@ impl Run<'_> {
                 else {
                     break;
                 };
-                // One peer after the other: what the others write would push the files of each out of the page cache.
+                // One peer after the other, so that nothing others write comes between filling a store and reading it.
                 for one in self.in_turn(round) {
                     for act in [Act::ScaleFill, Act::ScaleRead, Act::ScaleStore] {
                         self.scale_step(act, sizes, size, &one)?;
