@@ -225,7 +225,8 @@ impl Said {
 
 /// Whether a line says what happened, or, if the one before began to, goes on with it.
 fn tells(line: &str, before: Option<&String>) -> bool {
-    let marks = ["panicked at", "ERROR: ", "SUMMARY: ", "Test unit written to", "INFO: Seed:"];
+    // The input in Base64 is all that is left of it where the machine is not.
+    let marks = ["panicked at", "ERROR: ", "SUMMARY: ", "Test unit written to", "Base64: ", "INFO: Seed:"];
     marks.iter().any(|mark| line.contains(mark))
         || before.is_some_and(|before| before.contains("panicked at"))
 }

@@ -92,6 +92,33 @@ fn zeros_written_ahead_of_the_log_are_its_end() {
 }
 
 #[test]
+fn any_number_of_zeros_ends_a_segment_also_one_that_was_sealed() {
+    let (io, name, next) = (InMemoryFileIO::new(), "segment-00000001.log", "segment-00000002.log");
+    let storage = open(&io).unwrap();
+    for n in 0..20 {
+        step(&storage, n).unwrap();
+    }
+    let (expected, active) = (contents(&storage), copy(&io));
+    storage.checkpoint().unwrap();
+    // The process dies after the log went on in the next segment, and before a manifest said so.
+    let sealed = copy(&active);
+    write_file(&sealed, next, &read_file(&io, next));
+    for (crashed, what) in [(active, "active"), (sealed, "sealed")] {
+        let records = read_file(&crashed, name);
+        for zeros in 0..=100 {
+            let (context, left) = (format!("{what}, {zeros} zeros"), copy(&crashed));
+            write_file(&left, name, &[&records[..], &vec![0; zeros]].concat());
+            let repaired = Store::<BfTreeDelta>::repair(copy(&left), options(1_000_000, 8), &mut |_| true);
+            assert!(repaired.unwrap().damage.is_empty(), "{context}");
+            let reopened = open(&left).unwrap_or_else(|e| panic!("{context}: {e}"));
+            assert_eq!(reopened.stats().unwrap().discarded, 0, "{context}");
+            assert_same(&contents(&reopened), &expected, &context);
+            assert!(reopened.verify(&mut |_| true).unwrap().damage.is_empty(), "{context}");
+        }
+    }
+}
+
+#[test]
 fn a_write_torn_anywhere_is_as_if_it_had_not_begun() {
     let io = InMemoryFileIO::new();
     let storage = open(&io).unwrap();

@@ -65,9 +65,9 @@ pub struct RecordHeader {
 /// Why bytes are not the record that should be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadRecord {
-    /// Fewer bytes than a header or the body need.
+    /// Fewer bytes than a header or the body need, not all of them zero.
     Short,
-    /// All zeros where a header should be: space that was never written.
+    /// Zeros where a header should be, or as many of them as there are bytes left: space that was never written.
     Blank,
     /// A length or kind that no record has.
     Header,
@@ -82,7 +82,8 @@ impl RecordHeader {
         let (Some(body_len), Some(crc), Some(lsn), Some(synced), Some(kind), Some(tail)) =
             (c.u32(), c.u32(), c.u64(), c.u32(), c.u8(), c.array::<3>())
         else {
-            return Err(BadRecord::Short);
+            let blank = !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0);
+            return Err(if blank { BadRecord::Blank } else { BadRecord::Short });
         };
         if body_len == 0 && crc == 0 && lsn == 0 && kind == 0 {
             return Err(BadRecord::Blank);
@@ -250,7 +251,10 @@ mod tests {
             assert!(verify(&bad, SegmentId(3)).is_err(), "bit {bit}");
         }
         assert_eq!(verify(&bytes, SegmentId(4)), Err(BadRecord::Checksum));
-        assert_eq!(verify(&[0; 64], SegmentId(3)), Err(BadRecord::Blank));
+        for zeros in 1..=64 {
+            assert_eq!(verify(&vec![0; zeros], SegmentId(3)), Err(BadRecord::Blank), "{zeros}");
+        }
+        assert_eq!(verify(&[], SegmentId(3)), Err(BadRecord::Short));
         for cut in 0..len {
             assert!(verify(&bytes[..cut], SegmentId(3)).is_err());
         }

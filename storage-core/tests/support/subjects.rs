@@ -51,11 +51,20 @@ macro_rules! thresholds {
 
 thresholds! {
     /// Slices of a few rows: a merge has as many as there are CoValues.
-    Sliced = EngineOptions { checkpoint_rows: 1, segment_bytes: 256, fanout: 2, max_layers: 8, ..tiny() };
+    ///
+    /// Fewer zeros are written ahead than a record's header has bytes, and sealed segments end in them.
+    Sliced = EngineOptions {
+        checkpoint_rows: 1,
+        segment_bytes: 256,
+        prepare_bytes: 16,
+        fanout: 2,
+        max_layers: 8,
+        ..tiny()
+    };
     /// A delta of a few rows in a long segment: layers stay of one size, and merges are of four.
     Long = EngineOptions { checkpoint_rows: 3, segment_bytes: 1 << 20, prepare_bytes: 4096, fanout: 4, max_layers: 9, ..tiny() };
     /// A short segment whose rows would fit the delta many times; more layers than are merged with their records.
-    Short = EngineOptions { checkpoint_rows: 1000, segment_bytes: 700, fanout: 4, max_layers: 2, ..tiny() };
+    Short = EngineOptions { checkpoint_rows: 1000, segment_bytes: 700, prepare_bytes: 104, fanout: 4, max_layers: 2, ..tiny() };
     /// Maintenance in its thread, while the operations go on.
     Threads = EngineOptions {
         checkpoint_rows: 2,
