@@ -123,7 +123,7 @@ fn normal(text: &str) -> String {
         .replace(" | undefined | null", " | Nothing")
         .replace(" | null", " | Nothing");
     // Whole words only.
-    for (from, to) in [("Bytes>", "Uint8Array>"), ("Bytes |", "Uint8Array |")] {
+    for (from, to) in [("Bytes>", "Uint8Array>"), ("Bytes |", "Uint8Array |"), ("Lent |", "Uint8Array |")] {
         text = text.replace(&format!("<{from}"), &format!("<{to}"));
         text = text.replace(&format!(" {from}"), &format!(" {to}"));
     }

@@ -648,6 +648,11 @@ public protocol NativeStorageProtocol: AnyObject, Sendable {
     func knownStateAsync(id: Data) async throws  -> Bytes?
 
     /**
+     * As `knownState`, lent as by `loadLent`.
+     */
+    func knownStateLent(id: Data) throws  -> Lent?
+
+    /**
      * The counters of several CoValues as objects, in the order of the ids: for callers who would rather not decode.
      * Characters of session ids that UTF-16 cannot pair are replaced.
      */
@@ -676,6 +681,12 @@ public protocol NativeStorageProtocol: AnyObject, Sendable {
     func loadAsync(id: Data, byteBudget: Double) async throws  -> Bytes?
 
     /**
+     * As `load`, for who reads the answer before asking for another one that is lent: `u32` how many bytes, these, and
+     * what has no meaning.
+     */
+    func loadLent(id: Data, byteBudget: Double) throws  -> Lent?
+
+    /**
      * Loads several CoValues, given as a list of ids (section 3.5): `u32` count, then for each `u32` length and what
      * `load` gives, length 0 for one that is not stored.
      */
@@ -702,6 +713,11 @@ public protocol NativeStorageProtocol: AnyObject, Sendable {
      * Does not block the caller.
      */
     func loadPieceAsync(id: Data, session: Data, after: UInt32, count: UInt32) async throws  -> Bytes?
+
+    /**
+     * As `loadPiece`, lent as by `loadLent`.
+     */
+    func loadPieceLent(id: Data, session: Data, after: UInt32, count: UInt32) throws  -> Lent?
 
     /**
      * Tells a listener what happens to the store, as long as this handle lives, and first what is so already.
@@ -1211,6 +1227,18 @@ open func knownStateAsync(id: Data)async throws  -> Bytes?  {
 }
 
     /**
+     * As `knownState`, lent as by `loadLent`.
+     */
+open func knownStateLent(id: Data)throws  -> Lent?  {
+    return try  FfiConverterOptionTypeLent.lift(try rustCallWithError(FfiConverterTypeStorageError_lift) {
+    uniffi_jazz_storage_core_fn_method_nativestorage_known_state_lent(
+            self.uniffiCloneHandle(),
+        FfiConverterData.lower(id),$0
+    )
+})
+}
+
+    /**
      * The counters of several CoValues as objects, in the order of the ids: for callers who would rather not decode.
      * Characters of session ids that UTF-16 cannot pair are replaced.
      */
@@ -1281,6 +1309,20 @@ open func loadAsync(id: Data, byteBudget: Double)async throws  -> Bytes?  {
             liftFunc: FfiConverterOptionTypeBytes.lift,
             errorHandler: FfiConverterTypeStorageError_lift
         )
+}
+
+    /**
+     * As `load`, for who reads the answer before asking for another one that is lent: `u32` how many bytes, these, and
+     * what has no meaning.
+     */
+open func loadLent(id: Data, byteBudget: Double)throws  -> Lent?  {
+    return try  FfiConverterOptionTypeLent.lift(try rustCallWithError(FfiConverterTypeStorageError_lift) {
+    uniffi_jazz_storage_core_fn_method_nativestorage_load_lent(
+            self.uniffiCloneHandle(),
+        FfiConverterData.lower(id),
+        FfiConverterDouble.lower(byteBudget),$0
+    )
+})
 }
 
     /**
@@ -1357,6 +1399,21 @@ open func loadPieceAsync(id: Data, session: Data, after: UInt32, count: UInt32)a
             liftFunc: FfiConverterOptionTypeBytes.lift,
             errorHandler: FfiConverterTypeStorageError_lift
         )
+}
+
+    /**
+     * As `loadPiece`, lent as by `loadLent`.
+     */
+open func loadPieceLent(id: Data, session: Data, after: UInt32, count: UInt32)throws  -> Lent?  {
+    return try  FfiConverterOptionTypeLent.lift(try rustCallWithError(FfiConverterTypeStorageError_lift) {
+    uniffi_jazz_storage_core_fn_method_nativestorage_load_piece_lent(
+            self.uniffiCloneHandle(),
+        FfiConverterData.lower(id),
+        FfiConverterData.lower(session),
+        FfiConverterUInt32.lower(after),
+        FfiConverterUInt32.lower(count),$0
+    )
+})
 }
 
     /**
@@ -4671,6 +4728,30 @@ fileprivate struct FfiConverterOptionTypeBytes: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeLent: FfiConverterRustBuffer {
+    typealias SwiftType = Lent?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeLent.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeLent.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceString: FfiConverterRustBuffer {
     typealias SwiftType = [String]
 
@@ -4859,6 +4940,50 @@ public func FfiConverterTypeBytes_lift(_ value: RustBuffer) throws -> Bytes {
 #endif
 public func FfiConverterTypeBytes_lower(_ value: Bytes) -> RustBuffer {
     return FfiConverterTypeBytes.lower(value)
+}
+
+
+
+/**
+ * Typealias from the type name used in the UDL file to the builtin type.  This
+ * is needed because the UDL type name is used in function/method signatures.
+ */
+public typealias Lent = Data
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLent: FfiConverter {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Lent {
+        return try FfiConverterData.read(from: &buf)
+    }
+
+    public static func write(_ value: Lent, into buf: inout [UInt8]) {
+        return FfiConverterData.write(value, into: &buf)
+    }
+
+    public static func lift(_ value: RustBuffer) throws -> Lent {
+        return try FfiConverterData.lift(value)
+    }
+
+    public static func lower(_ value: Lent) -> RustBuffer {
+        return FfiConverterData.lower(value)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLent_lift(_ value: RustBuffer) throws -> Lent {
+    return try FfiConverterTypeLent.lift(value)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLent_lower(_ value: Lent) -> RustBuffer {
+    return FfiConverterTypeLent.lower(value)
 }
 
 private let UNIFFI_RUST_FUTURE_POLL_READY: Int8 = 0
@@ -5050,6 +5175,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_known_state_async() != 18002) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_known_state_lent() != 50391) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_known_states() != 35115) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -5062,6 +5190,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_load_async() != 45935) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_load_lent() != 32370) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_load_many() != 31950) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -5072,6 +5203,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_async() != 13067) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent() != 5364) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_on_event() != 30469) {

@@ -5,6 +5,7 @@
 import { logger, type RawCoID, type SessionID, type StorageAPI } from "cojson";
 import { readCounters, readIds, writeIds, writeSyncStateUpdates } from "./codec/lists.js";
 import { type LoadedCoValue, readLoaded, readLoadedMany, readPiece } from "./codec/loaded.js";
+import { ByteReader } from "./codec/reader.js";
 import { ByteWriter } from "./codec/writer.js";
 import {
   type AcquireResult,
@@ -210,7 +211,7 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
     const id = this.ownIdBytes(value.id);
     return async (session, { after, count }) => {
       const bytes = await this.native.loadPieceAsync(id, this.ownIdBytes(session), after, count);
-      return bytes ? readPiece(bytes, after) : undefined;
+      return bytes ? readPiece(new ByteReader(bytes), after) : undefined;
     };
   }
 
@@ -241,7 +242,9 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
         if (erasures !== this.erasures) continue;
         const knownState = this.knownStates.getKnownState(id);
         knownState.header = true;
-        readCounters(bytes, (session, counter) => this.enterCounter(knownState, session, counter));
+        readCounters(new ByteReader(bytes), (session, counter) =>
+          this.enterCounter(knownState, session, counter),
+        );
         this.fullyKnown.add(id);
         return knownState;
       }

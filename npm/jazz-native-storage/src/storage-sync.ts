@@ -11,6 +11,7 @@ import {
   type WholeCoValue,
 } from "./codec/loaded.js";
 import { readOutcome } from "./codec/messages.js";
+import { lentCopy, lentReader } from "./codec/reader.js";
 import { ByteWriter } from "./codec/writer.js";
 import {
   type AcquireResult,
@@ -102,9 +103,9 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
     let whole: WholeCoValue | undefined;
     let value: LoadedCoValue | undefined;
     try {
-      const bytes = this.native.load(this.idBytes(id), LOAD_BUDGET);
+      const bytes = this.native.loadLent(this.idBytes(id), LOAD_BUDGET);
       whole = bytes ? this.readAlone(id, bytes) : undefined;
-      value = bytes && !whole ? readLoaded(bytes) : undefined;
+      value = bytes && !whole ? readLoaded(lentCopy(bytes)) : undefined;
     } catch (error) {
       const failure = this.logFailure(`load ${id}`, error);
       done?.(false);
@@ -129,8 +130,8 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
   }
 
   /** A value that is one message, as most are, and of whose dependencies none is missing in memory. */
-  private readAlone(id: RawCoID, bytes: Uint8Array): WholeCoValue | undefined {
-    const value = readWhole(bytes);
+  private readAlone(id: RawCoID, lent: Uint8Array): WholeCoValue | undefined {
+    const value = readWhole(lentReader(lent));
     if (!value) return undefined;
     const { header, group, sessions, contents } = value;
     const dependencies =
@@ -262,8 +263,8 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
   private readPiece(id: RawCoID, session: LoadedSession, piece: Piece): SessionContent | undefined {
     if (piece.read) return piece.read();
     const { after, count } = piece;
-    const bytes = this.native.loadPiece(this.ownIdBytes(id), this.ownIdBytes(session.id), after, count);
-    return bytes ? readPiece(bytes, after) : undefined;
+    const bytes = this.native.loadPieceLent(this.ownIdBytes(id), this.ownIdBytes(session.id), after, count);
+    return bytes ? readPiece(lentReader(bytes), after) : undefined;
   }
 
   /** A fresh object, read from the index each time (rule K-6). A read that fails counts as not found (rule K-8). */
@@ -274,7 +275,7 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
   private readKnownState(id: RawCoID): KnownState | undefined {
     let bytes: Uint8Array | Nothing;
     try {
-      bytes = this.native.knownState(this.idBytes(id));
+      bytes = this.native.knownStateLent(this.idBytes(id));
     } catch (error) {
       const err = this.report(error);
       logger.warn("Failed to load knownState from storage", { id, err });
@@ -282,7 +283,7 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
     }
     if (!bytes) return undefined;
     const sessions: Record<string, number> = {};
-    readCounters(bytes, (session, counter) => setOwn(sessions, session, counter));
+    readCounters(lentReader(bytes), (session, counter) => setOwn(sessions, session, counter));
     return { id, header: true, sessions };
   }
 

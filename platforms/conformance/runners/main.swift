@@ -148,15 +148,33 @@ final class Run: @unchecked Sendable {
         }
     }
 
+    /// An answer, which must be the same where it is lent: its length, it, and what has no meaning.
+    func lentToo(_ answer: Data?, _ lent: Data?) throws -> Data? {
+        guard let answer, let lent else {
+            if answer == nil && lent == nil { return nil }
+            throw Unexpected("is nothing in one of two forms")
+        }
+        let size = UInt32(answer.count)
+        let head = Data((0..<4).map { UInt8(truncatingIfNeeded: size >> (8 * $0)) })
+        if lent.prefix(4 + answer.count) != head + answer { throw Unexpected("is another where it is lent") }
+        return answer
+    }
+
     func blocking(_ name: String, _ on: NativeStorage, _ with: Arguments) async throws -> Any? {
         switch name {
         case "store": return try on.store(message: with.bytes(0))
         case "storeBatch": return try on.storeBatch(batch: with.bytes(0))
-        case "load": return try on.load(id: with.bytes(0), byteBudget: with.number(1))
+        case "load":
+            return try lentToo(
+                on.load(id: with.bytes(0), byteBudget: with.number(1)),
+                on.loadLent(id: with.bytes(0), byteBudget: with.number(1)))
         case "loadMany": return try on.loadMany(ids: with.bytes(0), byteBudget: with.number(1))
         case "loadPiece":
-            return try on.loadPiece(id: with.bytes(0), session: with.bytes(1), after: with.uint(2), count: with.uint(3))
-        case "knownState": return try on.knownState(id: with.bytes(0))
+            return try lentToo(
+                on.loadPiece(id: with.bytes(0), session: with.bytes(1), after: with.uint(2), count: with.uint(3)),
+                on.loadPieceLent(id: with.bytes(0), session: with.bytes(1), after: with.uint(2), count: with.uint(3)))
+        case "knownState":
+            return try lentToo(on.knownState(id: with.bytes(0)), on.knownStateLent(id: with.bytes(0)))
         case "knownStates": return try on.knownStates(ids: with.texts(0))
         case "pendingDeletions": return try on.pendingDeletions()
         case "erase": return try on.erase(id: with.bytes(0))

@@ -38,6 +38,18 @@ export async function run(name, cases, binding, files, report) {
   return counts.failed === 0;
 }
 
+/** An answer, which must be the same where it is lent: its length, it, and what has no meaning. */
+function lentToo(answer, lent) {
+  if (answer === null || answer === undefined) {
+    if (lent !== null && lent !== undefined) throw new Unexpected("is nothing, but not where it is lent");
+    return answer;
+  }
+  const head = new DataView(lent.buffer, lent.byteOffset).getUint32(0, true);
+  if (head !== answer.length || !isSame(answer, lent.subarray(4, 4 + head)))
+    throw new Unexpected("is another where it is lent");
+  return answer;
+}
+
 /** A case in one form: its directory, and what it has made, by name. */
 class Run {
   #binding;
@@ -121,6 +133,11 @@ class Run {
       case "progress":
       case "cancel":
         return on[call](...args);
+      case "load":
+      case "loadPiece":
+      case "knownState":
+        if (this.#isBlocking) return lentToo(on[call](...args), on[`${call}Lent`](...args));
+        return this.#formOf(on, call)(...args);
       default:
         return this.#formOf(on ?? this.#binding, call)(...args);
     }

@@ -33,8 +33,10 @@ test("every operation has a twin off the event loop, and what takes long exists 
   const methods = Object.getOwnPropertyNames(NativeStorage.prototype).filter(
     (name) => !["constructor", "onEvent", "task"].includes(name),
   );
-  const sync = methods.filter((name) => !name.endsWith("Async"));
+  const lent = ["loadLent", "loadPieceLent", "knownStateLent"];
+  const sync = methods.filter((name) => !name.endsWith("Async") && !lent.includes(name));
   assert.equal(sync.length, 21);
+  assert.equal(methods.length, 2 * sync.length + 3 + lent.length);
   assert.deepEqual(
     methods.filter((name) => name.endsWith("Async")).sort(),
     [...sync.map((name) => `${name}Async`), "backupAsync", "compactAsync", "verifyAsync"].sort(),
@@ -111,6 +113,38 @@ test("a result whose memory was transferred away leaves the others alone", () =>
   structuredClone(result, { transfer: [result.buffer] });
   assert.equal(result.length, 0);
   assert.deepEqual(Array.from(storage.knownState(text("co_z1"))), expected);
+});
+
+test("a lent answer is in the same memory as the one before, of which there is enough for each", () => {
+  const storage = inMemory();
+  const sizes = [1, 20_000, 5, 900_000, 16_000, 70_000, 1_100_000, 300];
+  for (const size of sizes) storage.store(message(`co_z${size}`, { changes: "x".repeat(size) }));
+  let before = storage.loadLent(text("co_z1"), BUDGET);
+  for (const size of [...sizes, ...sizes]) {
+    const expected = storage.load(text(`co_z${size}`), BUDGET);
+    const lent = storage.loadLent(text(`co_z${size}`), BUDGET);
+    const head = Buffer.from(lent.buffer, lent.byteOffset).readUInt32LE();
+    assert.equal(head, expected.length, `${size}`);
+    assert.deepEqual(Buffer.from(lent.subarray(4, 4 + head)), Buffer.from(expected), `${size}`);
+    if (lent.length === before.length) assert.equal(lent, before, `${size}`);
+    before = lent;
+  }
+  // One that is too large has its own, and leaves that of the others alone.
+  const small = storage.loadLent(text("co_z5"), BUDGET);
+  assert.ok(storage.loadLent(text("co_z1100000"), BUDGET).length > 1_100_000);
+  assert.equal(storage.knownStateLent(text("co_z5")), small);
+  assert.equal(storage.knownStateLent(text("co_zmissing")), null);
+});
+
+test("lent memory that was transferred away is replaced", () => {
+  const storage = inMemory();
+  storage.store(message("co_z1"));
+  const lent = storage.knownStateLent(text("co_z1"));
+  const expected = Array.from(lent.subarray(0, 4 + lent[0]));
+  structuredClone(lent, { transfer: [lent.buffer] });
+  assert.equal(lent.length, 0);
+  const again = storage.knownStateLent(text("co_z1"));
+  assert.deepEqual(Array.from(again.subarray(0, 4 + again[0])), expected);
 });
 
 test("an argument may change as soon as an asynchronous call has returned", async () => {

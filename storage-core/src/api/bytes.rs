@@ -35,3 +35,50 @@ impl Deref for Bytes {
         &self.0
     }
 }
+
+/// An answer for who reads it before the next one of this kind, on the same thread, comes: it crosses as `u32` how many
+/// bytes it has, and these; what follows them has no meaning.
+///
+/// By Node-API it is given in the same array again and again, as it takes longer to make one than to fill it, and what is
+/// made has to be collected. Elsewhere it has memory of its own.
+///
+/// ```
+/// use jazz_storage_core::api::{Bytes, Lent};
+/// let lent = Lent::from(Bytes::from(vec![1, 2]));
+/// assert_eq!(lent[..], [1, 2]);
+/// assert_eq!(Vec::from(lent), [2, 0, 0, 0, 1, 2]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lent(Vec<u8>);
+
+#[cfg(feature = "uniffi")]
+uniffi::custom_type!(Lent, Vec<u8>, {
+    lower: |lent| lent.into(),
+    // The macro asks for both ways; an answer is only given.
+    try_lift: |bytes| Ok(Lent(bytes)),
+});
+
+impl From<Bytes> for Lent {
+    fn from(Bytes(bytes): Bytes) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<Lent> for Vec<u8> {
+    /// As it crosses.
+    fn from(Lent(bytes): Lent) -> Self {
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let mut out = Vec::with_capacity(size_of::<u32>() + bytes.len());
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&bytes);
+        out
+    }
+}
+
+impl Deref for Lent {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}

@@ -23,7 +23,7 @@ mod task;
 mod wasm;
 
 pub use backup::{BackupLocation, BackupResult, restore_backup, restore_backup_async};
-pub use bytes::Bytes;
+pub use bytes::{Bytes, Lent};
 pub use health::{Damage, LostSession, RepairReport, VerifyReport, repair, repair_async};
 pub use known::{KnownState, SessionCounter, SyncStateUpdate};
 pub use library::{LibraryVersion, library_version, throw_error};

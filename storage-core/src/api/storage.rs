@@ -18,7 +18,7 @@
 //! ```
 
 use super::backup::{BackupLocation, BackupResult};
-use super::bytes::Bytes;
+use super::bytes::{Bytes, Lent};
 use super::handle::{Deferred, Handle};
 use super::health::VerifyReport;
 use super::known::{KnownState, SyncStateUpdate};
@@ -136,6 +136,22 @@ impl NativeStorage {
     pub fn known_state(&self, id: &[u8]) -> Result<Option<Bytes>> {
         let state = self.backing()?.known_state_encoded(checked(id, "CoValue id")?)?;
         Ok(state.map(Bytes::from))
+    }
+
+    /// As `load`, for who reads the answer before asking for another one that is lent: `u32` how many bytes, these, and
+    /// what has no meaning.
+    pub fn load_lent(&self, id: &[u8], byte_budget: f64) -> Result<Option<Lent>> {
+        Ok(self.load(id, byte_budget)?.map(Lent::from))
+    }
+
+    /// As `loadPiece`, lent as by `loadLent`.
+    pub fn load_piece_lent(&self, id: &[u8], session: &[u8], after: u32, count: u32) -> Result<Option<Lent>> {
+        Ok(self.load_piece(id, session, after, count)?.map(Lent::from))
+    }
+
+    /// As `knownState`, lent as by `loadLent`.
+    pub fn known_state_lent(&self, id: &[u8]) -> Result<Option<Lent>> {
+        Ok(self.known_state(id)?.map(Lent::from))
     }
 
     /// The counters of several CoValues as objects, in the order of the ids: for callers who would rather not decode.

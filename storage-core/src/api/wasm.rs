@@ -6,7 +6,7 @@
 //! - "Nothing" is `undefined`.
 //! - A listener is called in a microtask, when no call into the module is under way.
 
-use super::bytes::Bytes;
+use super::bytes::{Bytes, Lent};
 use super::listener::{EventListener, ProgressListener, StorageEvent, TaskProgress};
 use crate::error::Error;
 use js_sys::{Function, Reflect};
@@ -16,25 +16,32 @@ use wasm_bindgen::convert::{FromWasmAbi, IntoWasmAbi, OptionIntoWasmAbi};
 use wasm_bindgen::describe::WasmDescribe;
 use wasm_bindgen::prelude::*;
 
-impl WasmDescribe for Bytes {
-    fn describe() {
-        Vec::<u8>::describe();
-    }
+macro_rules! as_uint8array {
+    ($type:ty) => {
+        impl WasmDescribe for $type {
+            fn describe() {
+                Vec::<u8>::describe();
+            }
+        }
+
+        impl IntoWasmAbi for $type {
+            type Abi = <Vec<u8> as IntoWasmAbi>::Abi;
+
+            fn into_abi(self) -> Self::Abi {
+                Vec::from(self).into_abi()
+            }
+        }
+
+        impl OptionIntoWasmAbi for $type {
+            fn none() -> Self::Abi {
+                <Vec<u8> as OptionIntoWasmAbi>::none()
+            }
+        }
+    };
 }
 
-impl IntoWasmAbi for Bytes {
-    type Abi = <Vec<u8> as IntoWasmAbi>::Abi;
-
-    fn into_abi(self) -> Self::Abi {
-        Vec::from(self).into_abi()
-    }
-}
-
-impl OptionIntoWasmAbi for Bytes {
-    fn none() -> Self::Abi {
-        <Vec<u8> as OptionIntoWasmAbi>::none()
-    }
-}
+as_uint8array!(Bytes);
+as_uint8array!(Lent);
 
 impl From<Bytes> for JsValue {
     fn from(bytes: Bytes) -> Self {

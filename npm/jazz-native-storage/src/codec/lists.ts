@@ -17,8 +17,7 @@ export function readIds(bytes: Uint8Array): string[] {
 }
 
 /** Gives `each` the stored counters by session id, in the order in which the sessions were first stored. */
-export function readCounters(bytes: Uint8Array, each: (session: string, counter: number) => void): void {
-  const reader = new ByteReader(bytes);
+export function readCounters(reader: ByteReader, each: (session: string, counter: number) => void): void {
   for (let left = reader.u32(); left > 0; left--) {
     const session = reader.name16();
     each(session, reader.u32());

@@ -39,12 +39,15 @@ export interface WholeCoValue {
   readonly contents: readonly SessionContent[];
 }
 
+/** An answer of fewer bytes is most probably a value that is whole; making a string of one that is not is in vain. */
+const SURELY_WHOLE = 1 << 16;
+
 /**
  * Reads a value in one pass, which is the short way for most; `undefined` if a session of it is cut into pieces. Then
  * {@link readLoaded} is to be asked.
  */
-export function readWhole(bytes: Uint8Array): WholeCoValue | undefined {
-  const reader = new ByteReader(bytes).sharing();
+export function readWhole(reader: ByteReader): WholeCoValue | undefined {
+  if (reader.left < SURELY_WHOLE) reader.sharing();
   const json = readHeaderText(reader);
   const parts = COMMON_HEADER.exec(json);
   const header = parts ? commonHeader(parts) : (JSON.parse(json) as CoValueHeader);
@@ -57,6 +60,7 @@ export function readWhole(bytes: Uint8Array): WholeCoValue | undefined {
     const after = reader.u32();
     const count = reader.u32();
     if (after !== 0 || count !== counter || reader.u8() === PIECE_LEFT_OUT) return undefined;
+    reader.sharing();
     const signature = reader.str16();
     contents.push(contentOf(0, readTransactions(reader, reader.u32(), count), signature));
   }
@@ -86,8 +90,8 @@ export function readLoadedMany(bytes: Uint8Array): (LoadedCoValue | undefined)[]
 }
 
 /** The answer of `loadPiece`: at least what was asked for, and on to the next signature. */
-export function readPiece(bytes: Uint8Array, after: number): SessionContent {
-  const reader = new ByteReader(bytes).sharing();
+export function readPiece(reader: ByteReader, after: number): SessionContent {
+  reader.sharing();
   const count = reader.u32();
   const signature = reader.str16();
   const size = reader.u32();

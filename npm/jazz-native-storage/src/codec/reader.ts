@@ -7,9 +7,13 @@ import { NativeStorageError } from "../errors.js";
 import { STR16_MAX, STR32_MAX } from "../generated/definitions.js";
 import { readWtf8, type TextPlatform, text } from "./text.js";
 
-/** Small answers of the engine share their memory, so that one view serves many of them. */
-let viewed: ArrayBufferLike | undefined;
+/** Answers of the engine are often in the same array, or share their memory, so that one view serves many of them. */
+let viewed: Uint8Array | undefined;
+let viewedOffset = 0;
 let view = new DataView(new ArrayBuffer(0)) as DataView;
+
+/** What stands before an answer that is lent, in bytes: its length. */
+const LENT_HEAD = 4;
 
 export class ByteReader {
   /** A unit for each byte from `start` on, if strings are cut from it. */
@@ -30,8 +34,14 @@ export class ByteReader {
    * that hold several strings and little else, all of which live about as long.
    */
   sharing(): this {
-    if (this.platform.asciiIsLatin1) this.units = this.platform.ascii(this.bytes, this.start, this.end);
+    if (this.units === undefined && this.platform.asciiIsLatin1)
+      this.units = this.platform.ascii(this.bytes, this.start, this.end);
     return this;
+  }
+
+  /** Bytes that are not read yet. */
+  get left(): number {
+    return this.end - this.at;
   }
 
   u8(): number {
@@ -45,25 +55,19 @@ export class ByteReader {
   }
 
   u32(): number {
-    const at = this.take(4);
-    const bytes = this.bytes;
-    return (
-      ((bytes[at] as number) |
-        ((bytes[at + 1] as number) << 8) |
-        ((bytes[at + 2] as number) << 16) |
-        ((bytes[at + 3] as number) << 24)) >>>
-      0
-    );
+    return u32At(this.bytes, this.take(4));
   }
 
   f64(): number {
     const at = this.take(8);
-    const { buffer, byteOffset } = this.bytes;
-    if (viewed !== buffer) {
-      viewed = buffer;
-      view = new DataView(buffer);
+    const { bytes } = this;
+    if (viewed !== bytes) {
+      const { buffer, byteOffset } = bytes;
+      if (view.buffer !== buffer) view = new DataView(buffer);
+      viewed = bytes;
+      viewedOffset = byteOffset;
     }
-    return view.getFloat64(byteOffset + at, true);
+    return view.getFloat64(viewedOffset + at, true);
   }
 
   /** A `str16`, given that `known` was read from offset `knownAt`: the same string again if the bytes are the same. */
@@ -121,6 +125,32 @@ export class ByteReader {
     if (this.units === undefined) return this.platform.ascii(this.bytes, start, start + size);
     return this.units.substring(start - this.start, start - this.start + size);
   }
+}
+
+function u32At(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)) >>>
+    0
+  );
+}
+
+/** A reader of an answer that is lent: valid until the engine lends the next one. */
+export function lentReader(bytes: Uint8Array): ByteReader {
+  return new ByteReader(bytes, LENT_HEAD, lentEnd(bytes));
+}
+
+/** An answer that is lent, in memory of its own. */
+export function lentCopy(bytes: Uint8Array): Uint8Array {
+  return bytes.slice(LENT_HEAD, lentEnd(bytes));
+}
+
+function lentEnd(bytes: Uint8Array): number {
+  const end = LENT_HEAD + u32At(bytes, 0);
+  if (end > bytes.length) throw malformed("it ends early");
+  return end;
 }
 
 /** Names that were read lately. */

@@ -30,6 +30,15 @@ export interface NativeStorage {
   /** The counters of a CoValue (section 3.5); nothing if it is not stored. */
   knownState(id: Uint8Array): Uint8Array | Nothing
   /**
+   * As `load`, for who reads the answer before asking for another one that is lent: `u32` how many bytes, these, and
+   * what has no meaning.
+   */
+  loadLent(id: Uint8Array, byteBudget: number): Uint8Array | Nothing
+  /** As `loadPiece`, lent as by `loadLent`. */
+  loadPieceLent(id: Uint8Array, session: Uint8Array, after: number, count: number): Uint8Array | Nothing
+  /** As `knownState`, lent as by `loadLent`. */
+  knownStateLent(id: Uint8Array): Uint8Array | Nothing
+  /**
    * The counters of several CoValues as objects, in the order of the ids: for callers who would rather not decode.
    * Characters of session ids that UTF-16 cannot pair are replaced.
    */

@@ -128,6 +128,18 @@ class NativeStorage implements face.NativeStorage {
     return call(() => bytesOrNothing(this.made.knownState(buffer(id))));
   }
 
+  loadLent(id: Uint8Array, byteBudget: number): Uint8Array | face.Nothing {
+    return call(() => bytesOrNothing(this.made.loadLent(buffer(id), byteBudget)));
+  }
+
+  loadPieceLent(id: Uint8Array, session: Uint8Array, after: number, count: number): Uint8Array | face.Nothing {
+    return call(() => bytesOrNothing(this.made.loadPieceLent(buffer(id), buffer(session), after, count)));
+  }
+
+  knownStateLent(id: Uint8Array): Uint8Array | face.Nothing {
+    return call(() => bytesOrNothing(this.made.knownStateLent(buffer(id))));
+  }
+
   knownStates(ids: Array<string>): Array<face.KnownState> {
     return call(() => this.made.knownStates(ids));
   }

@@ -490,6 +490,10 @@ export class NativeStorage {
      */
     knownStateAsync(id: Uint8Array | number[]): Promise<Uint8Array | undefined>;
     /**
+     * As `knownState`, lent as by `loadLent`.
+     */
+    knownStateLent(id: Uint8Array | number[]): Uint8Array | undefined;
+    /**
      * The counters of a CoValue (section 3.5); nothing if it is not stored.
      */
     knownState(id: Uint8Array | number[]): Uint8Array | undefined;
@@ -513,6 +517,11 @@ export class NativeStorage {
      */
     loadAsync(id: Uint8Array | number[], byte_budget: number): Promise<Uint8Array | undefined>;
     /**
+     * As `load`, for who reads the answer before asking for another one that is lent: `u32` how many bytes, these, and
+     * what has no meaning.
+     */
+    loadLent(id: Uint8Array | number[], byte_budget: number): Uint8Array | undefined;
+    /**
      * Loads several CoValues, given as a list of ids (section 3.5): `u32` count, then for each `u32` length and what
      * `load` gives, length 0 for one that is not stored.
      *
@@ -531,6 +540,10 @@ export class NativeStorage {
      * Does not block the caller.
      */
     loadPieceAsync(id: Uint8Array | number[], session: Uint8Array | number[], after: number, count: number): Promise<Uint8Array | undefined>;
+    /**
+     * As `loadPiece`, lent as by `loadLent`.
+     */
+    loadPieceLent(id: Uint8Array | number[], session: Uint8Array | number[], after: number, count: number): Uint8Array | undefined;
     /**
      * Loads the transactions of a session from `after` on, `count` of them or, where no signature stands there, up to
      * the next one: `u32` count, `str16` signature, `u32` bytes, transactions. Nothing if they are not stored (any more).

@@ -6,13 +6,17 @@
 //! finalizer that needs a turn of the event loop, so a synchronous loop over large loads grows without bound; copying
 //! is also the faster of the two up to megabytes, as the allocator then gets to use the same pages again.
 //!
-//! Invariants of the slab:
-//! - Regions are handed out once and never reused, so no result is ever changed under its holder.
-//! - The address of the slab is asked for at each use: someone may have detached it by transferring a result's
-//!   `buffer`, and then a new slab is made.
-//! - A slab belongs to one environment and is forgotten when that ends, before another can have the same address.
+//! An answer that is [`Lent`] takes no array at all: it is written to one that was made before, where the caller reads it
+//! before the next one comes.
+//!
+//! Invariants:
+//! - Regions of a slab are handed out once and never reused, so no result is ever changed under its holder; what is lent
+//!   is, as its holder knows.
+//! - The address of such memory is asked for at each use: someone may have detached it by transferring a result's
+//!   `buffer`, and then new memory is taken.
+//! - What an environment holds is forgotten when that ends, before another can have the same address.
 
-use crate::api::Bytes;
+use crate::api::{Bytes, Lent};
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr;
@@ -25,78 +29,151 @@ use napi::check_status;
 const SLAB_LEN: usize = 64 * 1024;
 /// The longest result in bytes that goes into a slab: at most this much of one is left unused.
 const SLAB_RESULT_MAX: usize = 4 * 1024;
+/// How many bytes of answers can be lent at first, and at most.
+const LENT_LEN: usize = 16 * 1024;
+const LENT_MAX: usize = 1 << 20;
 
-impl TypeName for Bytes {
-    fn type_name() -> &'static str {
-        "Uint8Array"
-    }
+macro_rules! named_uint8array {
+    ($type:ty) => {
+        impl TypeName for $type {
+            fn type_name() -> &'static str {
+                "Uint8Array"
+            }
 
-    fn value_type() -> ValueType {
-        ValueType::Object
-    }
+            fn value_type() -> ValueType {
+                ValueType::Object
+            }
+        }
+    };
 }
+
+named_uint8array!(Bytes);
+named_uint8array!(Lent);
 
 impl ToNapiValue for Bytes {
     unsafe fn to_napi_value(env: sys::napi_env, bytes: Self) -> Result<sys::napi_value> {
-        if bytes.len() <= SLAB_RESULT_MAX {
-            // SAFETY: `env` is the environment this conversion was called for, on its thread.
-            return SLABS.with_borrow_mut(|slabs| unsafe { Slab::copy(slabs, env, &bytes) });
+        // SAFETY: `env` is the environment this conversion was called for, on its thread.
+        unsafe {
+            if bytes.len() > SLAB_RESULT_MAX {
+                return own_buffer(env, Vec::from(bytes));
+            }
+            with_held(env, |held| {
+                if let Some(slab) = &mut held.slab {
+                    if let Some(view) = slab.append(env, &bytes)? {
+                        return Ok(view);
+                    }
+                    let full = slab.array_buffer;
+                    *slab = Slab::new(env)?;
+                    check_status!(sys::napi_delete_reference(env, full))?;
+                }
+                let slab = match &mut held.slab {
+                    Some(slab) => slab,
+                    none => none.insert(Slab::new(env)?),
+                };
+                let view = slab.append(env, &bytes)?;
+                view.ok_or_else(|| napi::Error::from_reason("a new slab has no room"))
+            })
         }
-        let buffer = BufferSlice::copy_from(&Env::from_raw(env), Vec::from(bytes))?;
-        // SAFETY: as above.
-        unsafe { BufferSlice::to_napi_value(env, buffer) }
     }
 }
 
+impl ToNapiValue for Lent {
+    unsafe fn to_napi_value(env: sys::napi_env, lent: Self) -> Result<sys::napi_value> {
+        let needed = lent.len() + size_of::<u32>();
+        // SAFETY: `env` is the environment this conversion was called for, on its thread.
+        unsafe {
+            if needed > LENT_MAX {
+                return own_buffer(env, Vec::from(lent));
+            }
+            with_held(env, |held| {
+                if let Some(view) = held.lent {
+                    if let Some(view) = write_lent(env, view, &lent)? {
+                        return Ok(view);
+                    }
+                    held.lent = None;
+                    check_status!(sys::napi_delete_reference(env, view))?;
+                }
+                let view = new_lent(env, needed.next_power_of_two().max(LENT_LEN))?;
+                held.lent = Some(view);
+                let view = write_lent(env, view, &lent)?;
+                view.ok_or_else(|| napi::Error::from_reason("new memory has no room"))
+            })
+        }
+    }
+}
+
+/// Bytes in memory of their own.
+///
+/// # Safety
+///
+/// `env` must be valid and belong to the calling thread.
+unsafe fn own_buffer(env: sys::napi_env, bytes: Vec<u8>) -> Result<sys::napi_value> {
+    let buffer = BufferSlice::copy_from(&Env::from_raw(env), bytes)?;
+    // SAFETY: by contract.
+    unsafe { BufferSlice::to_napi_value(env, buffer) }
+}
+
+/// What an environment holds. Its references are strong and of that environment, and are deleted once, when another takes
+/// their place.
+struct Held {
+    env: sys::napi_env,
+    slab: Option<Slab>,
+    /// The array in which answers are lent.
+    lent: Option<sys::napi_ref>,
+}
+
 thread_local! {
-    /// The current slab of each environment of this thread: one, unless a process loads the library into several
-    /// contexts, as test runners do.
-    static SLABS: RefCell<Vec<Slab>> = const { RefCell::new(Vec::new()) };
+    /// What each environment of this thread holds: one, unless a process loads the library into several contexts, as test
+    /// runners do.
+    static HELD: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls `user` with what an environment holds.
+///
+/// # Safety
+///
+/// `env` must be valid and belong to the calling thread.
+unsafe fn with_held<T>(env: sys::napi_env, user: impl FnOnce(&mut Held) -> Result<T>) -> Result<T> {
+    HELD.with_borrow_mut(|all| {
+        if let Some(held) = all.iter_mut().find(|held| held.env == env) {
+            return user(held);
+        }
+        // SAFETY: by contract. `forget` does not use the pointer as one.
+        unsafe { check_status!(sys::napi_add_env_cleanup_hook(env, Some(forget), env.cast()))? };
+        let mut held = Held { env, slab: None, lent: None };
+        let result = user(&mut held);
+        all.push(held);
+        result
+    })
+}
+
+/// Forgets what an environment holds that ends, references and all: the environment frees those itself.
+unsafe extern "C" fn forget(env: *mut c_void) {
+    HELD.with_borrow_mut(|all| all.retain(|held| held.env != env.cast()));
 }
 
 /// An `ArrayBuffer` from which small results are cut.
 struct Slab {
-    env: sys::napi_env,
     array_buffer: sys::napi_ref,
     used: usize,
 }
 
 impl Slab {
-    /// Copies `bytes` (at most [`SLAB_RESULT_MAX`]) into the environment's slab, or a new one where there is no room.
-    ///
     /// # Safety
     ///
     /// `env` must be valid and belong to the calling thread.
-    unsafe fn copy(slabs: &mut Vec<Self>, env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
-        // SAFETY: `env` by contract. A slab's environment is `env` where it is used, and its reference is deleted only
-        // once, when another takes its place.
-        let view = unsafe {
-            if let Some(slab) = slabs.iter_mut().find(|slab| slab.env == env) {
-                if let Some(view) = slab.append(bytes)? {
-                    return Ok(view);
-                }
-                let full = slab.array_buffer;
-                slab.array_buffer = new_array_buffer(env)?;
-                slab.used = 0;
-                check_status!(sys::napi_delete_reference(env, full))?;
-                slab.append(bytes)?
-            } else {
-                let mut slab = Self { env, array_buffer: new_array_buffer(env)?, used: 0 };
-                let view = slab.append(bytes)?;
-                check_status!(sys::napi_add_env_cleanup_hook(env, Some(forget), env.cast()))?;
-                slabs.push(slab);
-                view
-            }
-        };
-        view.ok_or_else(|| napi::Error::from_reason("a new slab has no room"))
+    unsafe fn new(env: sys::napi_env) -> Result<Self> {
+        // SAFETY: by contract.
+        let array_buffer = unsafe { reference(env, new_array_buffer(env, SLAB_LEN)?)? };
+        Ok(Self { array_buffer, used: 0 })
     }
 
     /// A view of a fresh region that holds `bytes`; `None` if they do not fit any more.
     ///
     /// # Safety
     ///
-    /// The slab's environment must be valid and belong to the calling thread.
-    unsafe fn append(&mut self, bytes: &[u8]) -> Result<Option<sys::napi_value>> {
+    /// `env` must be that of the slab, valid, and belong to the calling thread.
+    unsafe fn append(&mut self, env: sys::napi_env, bytes: &[u8]) -> Result<Option<sys::napi_value>> {
         let mut array_buffer = ptr::null_mut();
         let mut start: *mut c_void = ptr::null_mut();
         let mut len = 0;
@@ -104,14 +181,14 @@ impl Slab {
         // SAFETY: the reference is strong and of this environment. `start..start + len` is the memory of the slab, and
         // the copy stays inside it by the check before it; `bytes` is Rust's own memory, so they cannot overlap.
         unsafe {
-            check_status!(sys::napi_get_reference_value(self.env, self.array_buffer, &mut array_buffer))?;
-            check_status!(sys::napi_get_arraybuffer_info(self.env, array_buffer, &mut start, &mut len))?;
+            check_status!(sys::napi_get_reference_value(env, self.array_buffer, &mut array_buffer))?;
+            check_status!(sys::napi_get_arraybuffer_info(env, array_buffer, &mut start, &mut len))?;
             if start.is_null() || self.used + bytes.len() > len {
                 return Ok(None);
             }
             ptr::copy_nonoverlapping(bytes.as_ptr(), start.cast::<u8>().add(self.used), bytes.len());
             check_status!(sys::napi_create_typedarray(
-                self.env,
+                env,
                 sys::TypedarrayType::uint8_array,
                 bytes.len(),
                 array_buffer,
@@ -124,24 +201,81 @@ impl Slab {
     }
 }
 
-/// A strong reference to a new `ArrayBuffer` of [`SLAB_LEN`] bytes.
+/// A new array of `len` bytes in which answers are lent.
 ///
 /// # Safety
 ///
 /// `env` must be valid and belong to the calling thread.
-unsafe fn new_array_buffer(env: sys::napi_env) -> Result<sys::napi_ref> {
-    let mut start = ptr::null_mut();
-    let mut array_buffer = ptr::null_mut();
-    let mut reference = ptr::null_mut();
-    // SAFETY: `env` by contract; the other pointers are to locals.
+unsafe fn new_lent(env: sys::napi_env, len: usize) -> Result<sys::napi_ref> {
+    let mut view = ptr::null_mut();
+    // SAFETY: `env` by contract; the array is all of a new buffer.
     unsafe {
-        check_status!(sys::napi_create_arraybuffer(env, SLAB_LEN, &mut start, &mut array_buffer))?;
-        check_status!(sys::napi_create_reference(env, array_buffer, 1, &mut reference))?;
+        let array_buffer = new_array_buffer(env, len)?;
+        let kind = sys::TypedarrayType::uint8_array;
+        check_status!(sys::napi_create_typedarray(env, kind, len, array_buffer, 0, &mut view))?;
+        reference(env, view)
     }
-    Ok(reference)
 }
 
-/// Forgets the slab of an environment that ends, reference and all: the environment frees those itself.
-unsafe extern "C" fn forget(env: *mut c_void) {
-    SLABS.with_borrow_mut(|slabs| slabs.retain(|slab| slab.env != env.cast()));
+/// Writes an answer to the array in which it is lent, which it gives; `None` if there is no room for it.
+///
+/// # Safety
+///
+/// `env` must be valid and belong to the calling thread, and `view` be a strong reference of it to a `Uint8Array`.
+unsafe fn write_lent(
+    env: sys::napi_env,
+    view: sys::napi_ref,
+    answer: &[u8],
+) -> Result<Option<sys::napi_value>> {
+    let prefix = u32::try_from(answer.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let mut array = ptr::null_mut();
+    let mut start: *mut c_void = ptr::null_mut();
+    let mut len = 0;
+    // SAFETY: the reference by contract, and what is not asked for may be null. `start..start + len` is the memory of the
+    // array, which is empty if it was detached; both copies stay inside it by the check before them, and are of Rust's
+    // own memory, so they cannot overlap it.
+    unsafe {
+        check_status!(sys::napi_get_reference_value(env, view, &mut array))?;
+        check_status!(sys::napi_get_typedarray_info(
+            env,
+            array,
+            ptr::null_mut(),
+            &mut len,
+            &mut start,
+            ptr::null_mut(),
+            ptr::null_mut()
+        ))?;
+        if start.is_null() || prefix.len() + answer.len() > len {
+            return Ok(None);
+        }
+        let start = start.cast::<u8>();
+        ptr::copy_nonoverlapping(prefix.as_ptr(), start, prefix.len());
+        ptr::copy_nonoverlapping(answer.as_ptr(), start.add(prefix.len()), answer.len());
+    }
+    Ok(Some(array))
+}
+
+/// A new `ArrayBuffer` of `len` bytes.
+///
+/// # Safety
+///
+/// `env` must be valid and belong to the calling thread.
+unsafe fn new_array_buffer(env: sys::napi_env, len: usize) -> Result<sys::napi_value> {
+    let mut start = ptr::null_mut();
+    let mut array_buffer = ptr::null_mut();
+    // SAFETY: `env` by contract; the other pointers are to locals.
+    unsafe { check_status!(sys::napi_create_arraybuffer(env, len, &mut start, &mut array_buffer))? };
+    Ok(array_buffer)
+}
+
+/// A strong reference.
+///
+/// # Safety
+///
+/// `env` must be valid and belong to the calling thread, and `value` be an object of it.
+unsafe fn reference(env: sys::napi_env, value: sys::napi_value) -> Result<sys::napi_ref> {
+    let mut reference = ptr::null_mut();
+    // SAFETY: by contract.
+    unsafe { check_status!(sys::napi_create_reference(env, value, 1, &mut reference))? };
+    Ok(reference)
 }

@@ -2244,6 +2244,14 @@ export type Bytes = ArrayBuffer;
 // FfiConverter for Bytes, a type alias for ArrayBuffer.
 const FfiConverterTypeBytes = FfiConverterArrayBuffer;
 
+/**
+ * Typealias from the type name used in the UDL file to the builtin type.  This
+ * is needed because the UDL type name is used in function/method signatures.
+ */
+export type Lent = ArrayBuffer;
+// FfiConverter for Lent, a type alias for ArrayBuffer.
+const FfiConverterTypeLent = FfiConverterArrayBuffer;
+
 
 /**
  * Is told how far a long operation has come.
@@ -2622,6 +2630,10 @@ export interface NativeStorageLike {
  */
     knownStateAsync(id: ArrayBuffer, asyncOpts_?: { signal: AbortSignal }) /*throws*/: Promise<Bytes | undefined>;
 /**
+ * As `knownState`, lent as by `loadLent`.
+ */
+    knownStateLent(id: ArrayBuffer) /*throws*/: Lent | undefined;
+/**
  * The counters of several CoValues as objects, in the order of the ids: for callers who would rather not decode.
  * Characters of session ids that UTF-16 cannot pair are replaced.
  */
@@ -2646,6 +2658,11 @@ export interface NativeStorageLike {
  */
     loadAsync(id: ArrayBuffer, byteBudget: number, asyncOpts_?: { signal: AbortSignal }) /*throws*/: Promise<Bytes | undefined>;
 /**
+ * As `load`, for who reads the answer before asking for another one that is lent: `u32` how many bytes, these, and
+ * what has no meaning.
+ */
+    loadLent(id: ArrayBuffer, byteBudget: number) /*throws*/: Lent | undefined;
+/**
  * Loads several CoValues, given as a list of ids (section 3.5): `u32` count, then for each `u32` length and what
  * `load` gives, length 0 for one that is not stored.
  */
@@ -2669,6 +2686,10 @@ export interface NativeStorageLike {
  * Does not block the caller.
  */
     loadPieceAsync(id: ArrayBuffer, session: ArrayBuffer, after: number, count: number, asyncOpts_?: { signal: AbortSignal }) /*throws*/: Promise<Bytes | undefined>;
+/**
+ * As `loadPiece`, lent as by `loadLent`.
+ */
+    loadPieceLent(id: ArrayBuffer, session: ArrayBuffer, after: number, count: number) /*throws*/: Lent | undefined;
 /**
  * Tells a listener what happens to the store, as long as this handle lives, and first what is so already.
  */
@@ -3304,6 +3325,27 @@ private constructor(pointer: UniffiHandle) {
     }
 
 /**
+ * As `knownState`, lent as by `loadLent`.
+ */
+    knownStateLent(id: ArrayBuffer): Lent | undefined /*throws*/ {
+    const __rb: Uint8Array = uniffiCaller.rustCallWithError(
+            /*liftError:*/ FfiConverterTypeStorageError.lift.bind(FfiConverterTypeStorageError),
+            /*caller:*/ (callStatus) => {
+                return nativeModule().ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_known_state_lent(
+                uniffiTypeNativeStorageObjectFactory.clonePointer(this),
+        FfiConverterArrayBuffer.lower(id, nativeModule().rustbuffer_alloc),
+                callStatus);
+            },
+            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
+    );
+    try {
+        return FfiConverterOptionalTypeLent.lift(__rb);
+    } finally {
+        nativeModule().rustbuffer_free(__rb);
+    }
+    }
+
+/**
  * The counters of several CoValues as objects, in the order of the ids: for callers who would rather not decode.
  * Characters of session ids that UTF-16 cannot pair are replaced.
  */
@@ -3439,6 +3481,29 @@ private constructor(pointer: UniffiHandle) {
             __error.stack = __stack;
         }
         throw __error;
+    }
+    }
+
+/**
+ * As `load`, for who reads the answer before asking for another one that is lent: `u32` how many bytes, these, and
+ * what has no meaning.
+ */
+    loadLent(id: ArrayBuffer, byteBudget: number): Lent | undefined /*throws*/ {
+    const __rb: Uint8Array = uniffiCaller.rustCallWithError(
+            /*liftError:*/ FfiConverterTypeStorageError.lift.bind(FfiConverterTypeStorageError),
+            /*caller:*/ (callStatus) => {
+                return nativeModule().ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_load_lent(
+                uniffiTypeNativeStorageObjectFactory.clonePointer(this),
+        FfiConverterArrayBuffer.lower(id, nativeModule().rustbuffer_alloc),
+        FfiConverterFloat64.lower(byteBudget, nativeModule().rustbuffer_alloc),
+                callStatus);
+            },
+            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
+    );
+    try {
+        return FfiConverterOptionalTypeLent.lift(__rb);
+    } finally {
+        nativeModule().rustbuffer_free(__rb);
     }
     }
 
@@ -3581,6 +3646,30 @@ private constructor(pointer: UniffiHandle) {
             __error.stack = __stack;
         }
         throw __error;
+    }
+    }
+
+/**
+ * As `loadPiece`, lent as by `loadLent`.
+ */
+    loadPieceLent(id: ArrayBuffer, session: ArrayBuffer, after: number, count: number): Lent | undefined /*throws*/ {
+    const __rb: Uint8Array = uniffiCaller.rustCallWithError(
+            /*liftError:*/ FfiConverterTypeStorageError.lift.bind(FfiConverterTypeStorageError),
+            /*caller:*/ (callStatus) => {
+                return nativeModule().ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_load_piece_lent(
+                uniffiTypeNativeStorageObjectFactory.clonePointer(this),
+        FfiConverterArrayBuffer.lower(id, nativeModule().rustbuffer_alloc),
+        FfiConverterArrayBuffer.lower(session, nativeModule().rustbuffer_alloc),
+        FfiConverterUInt32.lower(after, nativeModule().rustbuffer_alloc),
+        FfiConverterUInt32.lower(count, nativeModule().rustbuffer_alloc),
+                callStatus);
+            },
+            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
+    );
+    try {
+        return FfiConverterOptionalTypeLent.lift(__rb);
+    } finally {
+        nativeModule().rustbuffer_free(__rb);
     }
     }
 
@@ -4404,6 +4493,9 @@ const FfiConverterOptionalTypeErrorCode = new FfiConverterOptional(FfiConverterT
 // FfiConverter for Bytes | undefined
 const FfiConverterOptionalTypeBytes = new FfiConverterOptional(FfiConverterTypeBytes);
 
+// FfiConverter for Lent | undefined
+const FfiConverterOptionalTypeLent = new FfiConverterOptional(FfiConverterTypeLent);
+
 // FfiConverter for Array<KnownState>
 const FfiConverterSequenceTypeKnownState = new FfiConverterArray(FfiConverterTypeKnownState);
 
@@ -4489,6 +4581,9 @@ function uniffiEnsureInitialized() {
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_known_state_async() !== 18002) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_known_state_async");
     }
+    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_known_state_lent() !== 50391) {
+        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_known_state_lent");
+    }
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_known_states() !== 35115) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_known_states");
     }
@@ -4501,6 +4596,9 @@ function uniffiEnsureInitialized() {
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_async() !== 45935) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_load_async");
     }
+    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_lent() !== 32370) {
+        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_load_lent");
+    }
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_many() !== 31950) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_load_many");
     }
@@ -4512,6 +4610,9 @@ function uniffiEnsureInitialized() {
     }
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_async() !== 13067) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_async");
+    }
+    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent() !== 5364) {
+        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent");
     }
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_on_event() !== 30469) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_on_event");
@@ -4616,6 +4717,7 @@ export default Object.freeze({
     FfiConverterTypeErrorCode,
     FfiConverterTypeEventKind,
     FfiConverterTypeKnownState,
+    FfiConverterTypeLent,
     FfiConverterTypeLibraryVersion,
     FfiConverterTypeLockRefusal,
     FfiConverterTypeLockResult,

@@ -724,6 +724,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_known_state_async(
     ): Int
+    external fun uniffi_jazz_storage_core_checksum_method_nativestorage_known_state_lent(
+    ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_known_states(
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_known_states_async(
@@ -732,6 +734,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_load_async(
     ): Int
+    external fun uniffi_jazz_storage_core_checksum_method_nativestorage_load_lent(
+    ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_load_many(
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_load_many_async(
@@ -739,6 +743,8 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece(
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_async(
+    ): Int
+    external fun uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent(
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_on_event(
     ): Int
@@ -862,6 +868,8 @@ external fun uniffi_jazz_storage_core_fn_method_nativestorage_known_state(`ptr`:
 ): RustBuffer.ByValue
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_known_state_async(`ptr`: Long,`id`: RustBuffer.ByValue,
 ): Long
+external fun uniffi_jazz_storage_core_fn_method_nativestorage_known_state_lent(`ptr`: Long,`id`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+): RustBuffer.ByValue
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_known_states(`ptr`: Long,`ids`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
 ): RustBuffer.ByValue
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_known_states_async(`ptr`: Long,`ids`: RustBuffer.ByValue,
@@ -870,6 +878,8 @@ external fun uniffi_jazz_storage_core_fn_method_nativestorage_load(`ptr`: Long,`
 ): RustBuffer.ByValue
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_load_async(`ptr`: Long,`id`: RustBuffer.ByValue,`byteBudget`: Double,
 ): Long
+external fun uniffi_jazz_storage_core_fn_method_nativestorage_load_lent(`ptr`: Long,`id`: RustBuffer.ByValue,`byteBudget`: Double,uniffi_out_err: UniffiRustCallStatus,
+): RustBuffer.ByValue
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_load_many(`ptr`: Long,`ids`: RustBuffer.ByValue,`byteBudget`: Double,uniffi_out_err: UniffiRustCallStatus,
 ): RustBuffer.ByValue
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_load_many_async(`ptr`: Long,`ids`: RustBuffer.ByValue,`byteBudget`: Double,
@@ -878,6 +888,8 @@ external fun uniffi_jazz_storage_core_fn_method_nativestorage_load_piece(`ptr`: 
 ): RustBuffer.ByValue
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_load_piece_async(`ptr`: Long,`id`: RustBuffer.ByValue,`session`: RustBuffer.ByValue,`after`: Int,`count`: Int,
 ): Long
+external fun uniffi_jazz_storage_core_fn_method_nativestorage_load_piece_lent(`ptr`: Long,`id`: RustBuffer.ByValue,`session`: RustBuffer.ByValue,`after`: Int,`count`: Int,uniffi_out_err: UniffiRustCallStatus,
+): RustBuffer.ByValue
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_on_event(`ptr`: Long,`listener`: Long,uniffi_out_err: UniffiRustCallStatus,
 ): Unit
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_pending_deletions(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1125,6 +1137,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_known_state_async() != 18002) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_known_state_lent() != 50391) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_known_states() != 35115) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1137,6 +1152,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load_async() != 45935) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load_lent() != 32370) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load_many() != 31950) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1147,6 +1165,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_async() != 13067) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent() != 5364) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_on_event() != 30469) {
@@ -1819,6 +1840,11 @@ public interface NativeStorageInterface {
     suspend fun `knownStateAsync`(`id`: kotlin.ByteArray): Bytes?
 
     /**
+     * As `knownState`, lent as by `loadLent`.
+     */
+    fun `knownStateLent`(`id`: kotlin.ByteArray): Lent?
+
+    /**
      * The counters of several CoValues as objects, in the order of the ids: for callers who would rather not decode.
      * Characters of session ids that UTF-16 cannot pair are replaced.
      */
@@ -1847,6 +1873,12 @@ public interface NativeStorageInterface {
     suspend fun `loadAsync`(`id`: kotlin.ByteArray, `byteBudget`: kotlin.Double): Bytes?
 
     /**
+     * As `load`, for who reads the answer before asking for another one that is lent: `u32` how many bytes, these, and
+     * what has no meaning.
+     */
+    fun `loadLent`(`id`: kotlin.ByteArray, `byteBudget`: kotlin.Double): Lent?
+
+    /**
      * Loads several CoValues, given as a list of ids (section 3.5): `u32` count, then for each `u32` length and what
      * `load` gives, length 0 for one that is not stored.
      */
@@ -1873,6 +1905,11 @@ public interface NativeStorageInterface {
      * Does not block the caller.
      */
     suspend fun `loadPieceAsync`(`id`: kotlin.ByteArray, `session`: kotlin.ByteArray, `after`: kotlin.UInt, `count`: kotlin.UInt): Bytes?
+
+    /**
+     * As `loadPiece`, lent as by `loadLent`.
+     */
+    fun `loadPieceLent`(`id`: kotlin.ByteArray, `session`: kotlin.ByteArray, `after`: kotlin.UInt, `count`: kotlin.UInt): Lent?
 
     /**
      * Tells a listener what happens to the store, as long as this handle lives, and first what is so already.
@@ -2456,6 +2493,23 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
 
 
     /**
+     * As `knownState`, lent as by `loadLent`.
+     */
+    @Throws(StorageException::class)override fun `knownStateLent`(`id`: kotlin.ByteArray): Lent? {
+            return FfiConverterOptionalTypeLent.lift(
+    callWithHandle {
+    uniffiRustCallWithError(StorageException) { _status ->
+    UniffiLib.uniffi_jazz_storage_core_fn_method_nativestorage_known_state_lent(
+        it,
+        FfiConverterByteArray.lower(`id`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
      * The counters of several CoValues as objects, in the order of the ids: for callers who would rather not decode.
      * Characters of session ids that UTF-16 cannot pair are replaced.
      */
@@ -2546,6 +2600,24 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
 
 
     /**
+     * As `load`, for who reads the answer before asking for another one that is lent: `u32` how many bytes, these, and
+     * what has no meaning.
+     */
+    @Throws(StorageException::class)override fun `loadLent`(`id`: kotlin.ByteArray, `byteBudget`: kotlin.Double): Lent? {
+            return FfiConverterOptionalTypeLent.lift(
+    callWithHandle {
+    uniffiRustCallWithError(StorageException) { _status ->
+    UniffiLib.uniffi_jazz_storage_core_fn_method_nativestorage_load_lent(
+        it,
+        FfiConverterByteArray.lower(`id`),FfiConverterDouble.lower(`byteBudget`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
      * Loads several CoValues, given as a list of ids (section 3.5): `u32` count, then for each `u32` length and what
      * `load` gives, length 0 for one that is not stored.
      */
@@ -2633,6 +2705,23 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
         StorageException.ErrorHandler,
     )
     }
+
+
+    /**
+     * As `loadPiece`, lent as by `loadLent`.
+     */
+    @Throws(StorageException::class)override fun `loadPieceLent`(`id`: kotlin.ByteArray, `session`: kotlin.ByteArray, `after`: kotlin.UInt, `count`: kotlin.UInt): Lent? {
+            return FfiConverterOptionalTypeLent.lift(
+    callWithHandle {
+    uniffiRustCallWithError(StorageException) { _status ->
+    UniffiLib.uniffi_jazz_storage_core_fn_method_nativestorage_load_piece_lent(
+        it,
+        FfiConverterByteArray.lower(`id`),FfiConverterByteArray.lower(`session`),FfiConverterUInt.lower(`after`),FfiConverterUInt.lower(`count`),_status)
+}
+    }
+    )
+    }
+
 
 
     /**
@@ -5424,6 +5513,38 @@ public object FfiConverterOptionalTypeBytes: FfiConverterRustBuffer<Bytes?> {
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeLent: FfiConverterRustBuffer<Lent?> {
+    override fun read(buf: ByteBuffer): Lent? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeLent.read(buf)
+    }
+
+    override fun allocationSize(value: Lent?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeLent.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Lent?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeLent.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceString: FfiConverterRustBuffer<List<kotlin.String>> {
     override fun read(buf: ByteBuffer): List<kotlin.String> {
         val len = buf.getInt()
@@ -5595,6 +5716,16 @@ public object FfiConverterSequenceTypeSyncStateUpdate: FfiConverterRustBuffer<Li
  */
 public typealias Bytes = kotlin.ByteArray
 public typealias FfiConverterTypeBytes = FfiConverterByteArray
+
+
+
+/**
+ * Typealias from the type name used in the UDL file to the builtin type.  This
+ * is needed because the UDL type name is used in function/method signatures.
+ * It's also what we have an external type that references a custom type.
+ */
+public typealias Lent = kotlin.ByteArray
+public typealias FfiConverterTypeLent = FfiConverterByteArray
 
 
 

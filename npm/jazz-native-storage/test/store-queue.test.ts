@@ -1,0 +1,141 @@
+/**
+ * The queue of the async flavour over the real engine: whatever has to be corrected or fails, all messages are stored in
+ * their order (rules Q-3, Q-4, C-3).
+ */
+import { expect, test } from "vitest";
+import type { JazzNativeStorage } from "../src/index.js";
+import {
+  HEADER,
+  type KnownState,
+  loadWhole,
+  type Message,
+  message,
+  open,
+  secret,
+  silence,
+} from "./support.js";
+
+const MESSAGES = 4000;
+const WINDOW = 64;
+const SESSIONS = ["sealer_z1/signer_z1_session_z1", "sealer_z1/signer_z1_session_z2"];
+
+interface Native {
+  storeBatchAsync(batch: Uint8Array): Promise<Uint8Array>;
+}
+
+/** Has each `failing`-th batch fail without reaching the engine. */
+function loseBatches(storage: JazzNativeStorage, failing: number): void {
+  const native = Reflect.get(storage, "native") as Native;
+  const send = native.storeBatchAsync.bind(native);
+  let calls = 0;
+  native.storeBatchAsync = (batch) => {
+    calls++;
+    return calls % failing === 0 ? Promise.reject(new Error("the batch was lost")) : send(batch);
+  };
+}
+
+/** Numbers below `n` that look random (Park, Miller: minimal standard). */
+function random(seed: number): (n: number) => number {
+  let state = seed;
+  return (n) => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state % n;
+  };
+}
+
+/** Sessions of values as they should be stored, of which some messages get lost on the way and others are malformed. */
+class Script {
+  /** What each session holds once all is stored that was sent. */
+  readonly sent = new Map<string, number>();
+  private readonly written = new Map<string, number>();
+  private readonly below: (n: number) => number;
+
+  constructor(seed: number) {
+    this.below = random(seed);
+  }
+
+  /** The next message; malformed, and so not stored, if `valid` is false. */
+  next(): { message: Message; valid: boolean } {
+    for (;;) {
+      const id = `co_z${this.below(9)}`;
+      const session = SESSIONS[this.below(SESSIONS.length)] as string;
+      const key = `${id} ${session}`;
+      const after = this.written.get(key) ?? 0;
+      const end = after + 1 + this.below(3);
+      this.written.set(key, end);
+      const fate = this.below(100);
+      if (fate < 4) continue;
+      const content = this.part(id, session, after, end);
+      if (fate < 6) {
+        Object.assign(content.new[session as keyof typeof content.new] as object, {
+          newTransactions: "none",
+        });
+        return { message: content, valid: false };
+      }
+      this.sent.set(key, end);
+      return { message: content, valid: true };
+    }
+  }
+
+  /** What is lacking of a message. */
+  correct({ id, new: contents }: Message, { header, sessions }: KnownState): Message[] {
+    const counters: Record<string, number> = sessions;
+    return Object.entries(contents).map(([session, { after, newTransactions }]) =>
+      this.part(id, session, header ? (counters[session] ?? 0) : 0, after + newTransactions.length),
+    );
+  }
+
+  private part(id: string, session: string, after: number, end: number): Message {
+    const transactions = Array.from({ length: end - after }, (_, i) =>
+      secret(`${id} ${session} ${after + i}`),
+    );
+    // A header goes with what begins a session; without it, the first of a value has to be corrected.
+    return message(id, { [session]: { after, transactions } }, after === 0 ? HEADER : undefined);
+  }
+}
+
+test.each([
+  { name: "none fails", failing: Number.POSITIVE_INFINITY, seed: 1 },
+  { name: "batches get lost", failing: 7, seed: 2 },
+])(
+  "Q-3, C-3: messages are stored in order while some are corrected, and $name",
+  async ({ failing, seed }) => {
+    silence("error");
+    const storage = await open({ durability: "memory", flavour: "async" });
+    loseBatches(storage, failing);
+    const script = new Script(seed);
+    const finished: number[] = [];
+    let corrected = 0;
+    let valid = 0;
+    let wake: (() => void) | undefined;
+    for (let sent = 0; sent < MESSAGES; sent++) {
+      while (valid - finished.length >= WINDOW) await new Promise<void>((resolve) => (wake = resolve));
+      const { message: content, valid: isValid } = script.next();
+      const number = valid;
+      if (isValid) valid++;
+      storage.store(
+        content,
+        (knownState) => {
+          // Those before it were told first.
+          expect(finished.length).toBe(number);
+          corrected++;
+          return script.correct(content, knownState);
+        },
+        () => {
+          finished.push(number);
+          wake?.();
+        },
+      );
+    }
+    await storage.flush();
+
+    expect(finished).toEqual(Array.from({ length: valid }, (_, i) => i));
+    for (const [key, end] of script.sent) {
+      const [id = "", session = ""] = key.split(" ");
+      const { sessions } = await loadWhole(storage, id);
+      const expected = Array.from({ length: end }, (_, i) => secret(`${id} ${session} ${i}`));
+      expect(sessions[session]?.transactions).toEqual(expected);
+    }
+    expect(corrected).toBeGreaterThan(50);
+  },
+);
