@@ -14,15 +14,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use support::ops::{Op, op};
 use support::pair::Pair;
 use support::subjects::{Faulty, Long, Short, Sliced, Threads};
-use support::{Busy, Met, Model, Subject, Usual};
+use support::{Busy, Met, Model, Subject, Usual, setting};
 
 /// How many operations of the long run go to one store.
 const OPERATIONS_PER_STORE: u64 = 150;
-
-/// A number from the environment, or else `default`.
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-}
 
 /// Runs one long sequence of operations, reproducible by its seed. Gives the kinds of answers and states met.
 fn long_run<S: Subject>(operations: u64) -> Met {

@@ -22,9 +22,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use support::compare::apart;
-use support::private_tx;
 use support::random::Random;
 use support::subjects::tiny;
+use support::{private_tx, setting};
 
 const WRITERS: usize = 3;
 const READERS: usize = 3;
@@ -456,9 +456,6 @@ fn round<F: FileIO>(directory: impl Fn() -> F, time: Duration, seed: u64) {
 }
 
 fn rounds<F: FileIO, D: Fn() -> F>(mut directory: impl FnMut() -> D) {
-    let setting = |name: &str, default: u64| {
-        std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-    };
     let (seconds, seed) = (setting("JAZZ_THREADS_SECONDS", 2), setting("JAZZ_THREADS_SEED", 1));
     let (begun, all) = (Instant::now(), Duration::from_secs(seconds));
     let mut seeds = Random(seed);

@@ -58,6 +58,13 @@ uniffi::custom_type!(Lent, Vec<u8>, {
     try_lift: |bytes| Ok(Lent(bytes)),
 });
 
+impl Lent {
+    /// What crosses before the bytes: how many there are.
+    pub(super) fn head(&self) -> [u8; 4] {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX).to_le_bytes()
+    }
+}
+
 impl From<Bytes> for Lent {
     fn from(Bytes(bytes): Bytes) -> Self {
         Self(bytes)
@@ -66,12 +73,8 @@ impl From<Bytes> for Lent {
 
 impl From<Lent> for Vec<u8> {
     /// As it crosses.
-    fn from(Lent(bytes): Lent) -> Self {
-        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let mut out = Vec::with_capacity(size_of::<u32>() + bytes.len());
-        out.extend_from_slice(&len.to_le_bytes());
-        out.extend_from_slice(&bytes);
-        out
+    fn from(lent: Lent) -> Self {
+        [&lent.head()[..], &lent].concat()
     }
 }
 

@@ -39,15 +39,11 @@ export interface WholeCoValue {
   readonly contents: readonly SessionContent[];
 }
 
-/** An answer of fewer bytes is most probably a value that is whole; making a string of one that is not is in vain. */
-const SURELY_WHOLE = 1 << 16;
-
 /**
  * Reads a value in one pass, which is the short way for most; `undefined` if a session of it is cut into pieces. Then
  * {@link readLoaded} is to be asked.
  */
 export function readWhole(reader: ByteReader): WholeCoValue | undefined {
-  if (reader.left < SURELY_WHOLE) reader.sharing();
   const json = readHeaderText(reader);
   const parts = COMMON_HEADER.exec(json);
   const header = parts ? commonHeader(parts) : (JSON.parse(json) as CoValueHeader);
@@ -60,6 +56,7 @@ export function readWhole(reader: ByteReader): WholeCoValue | undefined {
     const after = reader.u32();
     const count = reader.u32();
     if (after !== 0 || count !== counter || reader.u8() === PIECE_LEFT_OUT) return undefined;
+    // Not before, as it is in vain for a value that is cut into pieces, which are large.
     reader.sharing();
     const signature = reader.str16();
     contents.push(contentOf(0, readTransactions(reader, reader.u32(), count), signature));

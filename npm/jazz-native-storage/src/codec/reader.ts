@@ -7,9 +7,8 @@ import { NativeStorageError } from "../errors.js";
 import { STR16_MAX, STR32_MAX } from "../generated/definitions.js";
 import { readWtf8, type TextPlatform, text } from "./text.js";
 
-/** Answers of the engine are often in the same array, or share their memory, so that one view serves many of them. */
-let viewed: Uint8Array | undefined;
-let viewedOffset = 0;
+/** Small answers of the engine share their memory, so that one view serves many of them. */
+let viewed: ArrayBufferLike | undefined;
 let view = new DataView(new ArrayBuffer(0)) as DataView;
 
 /** What stands before an answer that is lent, in bytes: its length. */
@@ -39,11 +38,6 @@ export class ByteReader {
     return this;
   }
 
-  /** Bytes that are not read yet. */
-  get left(): number {
-    return this.end - this.at;
-  }
-
   u8(): number {
     return this.bytes[this.take(1)] as number;
   }
@@ -60,14 +54,12 @@ export class ByteReader {
 
   f64(): number {
     const at = this.take(8);
-    const { bytes } = this;
-    if (viewed !== bytes) {
-      const { buffer, byteOffset } = bytes;
-      if (view.buffer !== buffer) view = new DataView(buffer);
-      viewed = bytes;
-      viewedOffset = byteOffset;
+    const { buffer, byteOffset } = this.bytes;
+    if (viewed !== buffer) {
+      viewed = buffer;
+      view = new DataView(buffer);
     }
-    return view.getFloat64(viewedOffset + at, true);
+    return view.getFloat64(byteOffset + at, true);
   }
 
   /** A `str16`, given that `known` was read from offset `knownAt`: the same string again if the bytes are the same. */
@@ -142,7 +134,7 @@ export function lentReader(bytes: Uint8Array): ByteReader {
   return new ByteReader(bytes, LENT_HEAD, lentEnd(bytes));
 }
 
-/** An answer that is lent, in memory of its own. */
+/** An answer that is lent, in memory of its own; a long one, for which there is a `Buffer` of its own, stays there. */
 export function lentCopy(bytes: Uint8Array): Uint8Array {
   return bytes.slice(LENT_HEAD, lentEnd(bytes));
 }

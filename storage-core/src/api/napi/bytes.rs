@@ -58,19 +58,16 @@ impl ToNapiValue for Bytes {
                 return own_buffer(env, Vec::from(bytes));
             }
             with_held(env, |held| {
-                if let Some(slab) = &mut held.slab {
-                    if let Some(view) = slab.append(env, &bytes)? {
-                        return Ok(view);
-                    }
-                    let full = slab.array_buffer;
-                    *slab = Slab::new(env)?;
-                    check_status!(sys::napi_delete_reference(env, full))?;
+                if let Some(slab) = &mut held.slab
+                    && let Some(view) = slab.append(env, &bytes)?
+                {
+                    return Ok(view);
                 }
-                let slab = match &mut held.slab {
-                    Some(slab) => slab,
-                    none => none.insert(Slab::new(env)?),
-                };
+                let mut slab = Slab::new(env)?;
                 let view = slab.append(env, &bytes)?;
+                if let Some(full) = held.slab.replace(slab) {
+                    check_status!(sys::napi_delete_reference(env, full.array_buffer))?;
+                }
                 view.ok_or_else(|| napi::Error::from_reason("a new slab has no room"))
             })
         }
@@ -79,24 +76,24 @@ impl ToNapiValue for Bytes {
 
 impl ToNapiValue for Lent {
     unsafe fn to_napi_value(env: sys::napi_env, lent: Self) -> Result<sys::napi_value> {
-        let needed = lent.len() + size_of::<u32>();
+        let needed = lent.head().len() + lent.len();
         // SAFETY: `env` is the environment this conversion was called for, on its thread.
         unsafe {
             if needed > LENT_MAX {
                 return own_buffer(env, Vec::from(lent));
             }
             with_held(env, |held| {
-                if let Some(view) = held.lent {
-                    if let Some(view) = write_lent(env, view, &lent)? {
-                        return Ok(view);
-                    }
-                    held.lent = None;
-                    check_status!(sys::napi_delete_reference(env, view))?;
+                if let Some(view) = held.lent
+                    && let Some(array) = write_lent(env, view, &lent)?
+                {
+                    return Ok(array);
                 }
                 let view = new_lent(env, needed.next_power_of_two().max(LENT_LEN))?;
-                held.lent = Some(view);
-                let view = write_lent(env, view, &lent)?;
-                view.ok_or_else(|| napi::Error::from_reason("new memory has no room"))
+                if let Some(small) = held.lent.replace(view) {
+                    check_status!(sys::napi_delete_reference(env, small))?;
+                }
+                let array = write_lent(env, view, &lent)?;
+                array.ok_or_else(|| napi::Error::from_reason("new memory has no room"))
             })
         }
     }
@@ -225,9 +222,9 @@ unsafe fn new_lent(env: sys::napi_env, len: usize) -> Result<sys::napi_ref> {
 unsafe fn write_lent(
     env: sys::napi_env,
     view: sys::napi_ref,
-    answer: &[u8],
+    answer: &Lent,
 ) -> Result<Option<sys::napi_value>> {
-    let prefix = u32::try_from(answer.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let prefix = answer.head();
     let mut array = ptr::null_mut();
     let mut start: *mut c_void = ptr::null_mut();
     let mut len = 0;
