@@ -137,6 +137,8 @@ fn the_model_agrees_with_itself_on_all_kinds_of_answers() {
         "store: Ok(Stored)",
         "store: Ok(HeaderMissing)",
         "store: Ok(Gap)",
+        "together: all handled: true",
+        "together: all handled: false",
         "load: some later pieces given: true",
         "load: some later pieces given: false",
         "piece: true",

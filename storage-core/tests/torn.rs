@@ -65,7 +65,7 @@ proptest! {
         let mut states = vec![everything(pair.real.store(), &ids)];
         let mut durable = tail(pair.real.io());
         for (op, (at, past)) in ops.iter().zip(tears) {
-            pair.run(op);
+            pair.run_seeing(op, &mut |model| states.push(everything(model, &ids)));
             let (name, end) = tail(pair.real.io());
             if matches!(op, Op::Upkeep(_) | Op::Interrupt(..) | Op::Reopen | Op::Kill) || name != durable.0 {
                 states.clear();

@@ -21,7 +21,7 @@ import { type ContentCallback, Delivery } from "./delivery.js";
 import type { NativeStorage } from "./generated/native.js";
 import type { Listeners } from "./options.js";
 import { acquireResult, pageSize, reported, StorageBase, summarize } from "./storage-base.js";
-import { type Encoded, StoreQueue } from "./store-queue.js";
+import { StoreQueue } from "./store-queue.js";
 
 /** Bytes of content that one trip brings along beyond the first piece of each session, and a window after it. */
 const LOAD_BUDGET = 32 << 20;
@@ -45,7 +45,10 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
     super(native, listeners);
     this.queue = new StoreQueue({
       native,
-      encodeMessage: (message) => this.encodeMessage(message),
+      write: (writer, message) => {
+        this.write(writer, message);
+        return summarize(message);
+      },
       beforeStore: () => this.interruptErasure(),
       settle: (written, outcome) => this.settleStore(written, outcome),
       logMissingCorrection: (knownState) => this.logMissingCorrection({ knownState, correction: null }),
@@ -58,14 +61,6 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
   /** Resolves when the message is queued. `done` is called once it is stored; a failure is logged. */
   async store(message: ContentMessage, correction: Correction, done?: () => void): Promise<void> {
     this.queue.push(message, correction, done);
-  }
-
-  private encodeMessage(message: ContentMessage): Encoded {
-    try {
-      return { bytes: this.encode(message).copy(), written: summarize(message) };
-    } catch (error) {
-      return { error };
-    }
   }
 
   protected override takesIn(): boolean {

@@ -161,11 +161,15 @@ export abstract class StorageBase {
   /** The bytes of a message, valid until the next one is written. */
   protected encode(message: ContentMessage): ByteWriter {
     const writer = this.writer.reset();
+    this.write(writer, message);
+    return writer;
+  }
+
+  protected write(writer: ByteWriter, message: ContentMessage): void {
     writeMessage(writer, message, {
       deleteIsValid: this.validDeletes.size > 0 && this.validDeletes.has(message.id),
       chunkThreshold: TRANSACTION_CONFIG.MAX_RECOMMENDED_TX_SIZE,
     });
-    return writer;
   }
 
   /** The bytes of an id, valid until the next one is written. */

@@ -3,26 +3,30 @@
  * the engine begins goes along in one batch. A message that lacks something ends the batch; the messages of its correction
  * then stand before all others (rule C-3). One that fails is logged and does not stop those after it (rule Q-4).
  *
- * Messages are written to bytes when they are taken in, so a caller may alter them afterwards.
+ * Messages are written when they are taken in, so a caller may alter them afterwards: into the batch in which they will
+ * travel, unless a failure or a correction comes in between. The next batch sets out before the callers of the last one are
+ * told, so that the engine works while they go on; but only if all of that was stored.
  */
 
-import { readBatchOutcomes, readOutcome, type StoreOutcome, writeBatch } from "./codec/messages.js";
+import { BatchWriter } from "./codec/batch.js";
+import { readBatchOutcomes, readOutcome, type StoreOutcome } from "./codec/messages.js";
 import { malformed } from "./codec/reader.js";
-import { ByteWriter } from "./codec/writer.js";
+import type { ByteWriter } from "./codec/writer.js";
 import type { ContentMessage, Correction, KnownState } from "./cojson-internals.js";
 import type { NativeStorage } from "./generated/native.js";
 import type { Written } from "./storage-base.js";
 
 const BATCH_MESSAGES = 256;
-const BATCH_BYTES = 4 << 20;
-
-/** A message as written, or why it could not be. */
-export type Encoded = { readonly bytes: Uint8Array; readonly written: Written } | { readonly error: unknown };
+/** A batch of so many bytes is full. */
+const BATCH_BYTES = 1 << 20;
+/** Batches whose memory is kept for later ones: one is written while another travels. */
+const SPARE_BATCHES = 2;
 
 /** What the queue needs of its storage. */
 export interface StoreQueueHost {
   readonly native: NativeStorage;
-  encodeMessage(message: ContentMessage): Encoded;
+  /** Writes a message. Throws if it cannot be stored. */
+  write(writer: ByteWriter, message: ContentMessage): Written;
   /** Called before each trip that stores. */
   beforeStore(): void;
   /** Brings the known state up to date; gives it back if a correction is needed. */
@@ -46,17 +50,35 @@ interface Entry {
   readonly task: Task;
   /** Set for a message of a correction, which is written only when its turn comes. */
   readonly correcting: ContentMessage | undefined;
-  encoded: Encoded | undefined;
+  /** What was written, unless that is still to be done or failed. */
+  written: Written | undefined;
+  /** The bytes of a message whose batch did not get to it. */
+  bytes: Uint8Array | undefined;
+  failure: { readonly error: unknown } | undefined;
 }
 
-type Stored = Extract<Encoded, { bytes: Uint8Array }>;
+/** A batch, and whose messages are in it. Those that could not be written are among the entries, but not in the batch. */
+interface Parcel {
+  readonly batch: BatchWriter;
+  readonly entries: Entry[];
+}
+
+/** A parcel on its way. */
+interface Trip {
+  readonly parcel: Parcel;
+  readonly startedClosed: boolean;
+  readonly outcomes: Promise<StoreOutcome[]>;
+}
 
 export class StoreQueue {
-  private entries: Entry[] = [];
+  /** Before all parcels: corrections, and what a batch did not get to. */
+  private loose: Entry[] = [];
+  /** What is to be sent, in order; the last one may not be full. */
+  private readonly parcels: Parcel[] = [];
+  private readonly spare: BatchWriter[] = [];
   private running: Promise<void> | undefined;
   /** After a batch failed as a whole, this many messages go one by one, to find the one at fault. */
   private oneByOne = 0;
-  private readonly writer = new ByteWriter();
   closed = false;
 
   constructor(private readonly host: StoreQueueHost) {}
@@ -64,8 +86,14 @@ export class StoreQueue {
   /** Takes a message in. Ignored after `close` (rule X-4). */
   push(message: ContentMessage, correction: Correction, done: (() => void) | undefined): void {
     if (this.closed) return;
-    const encoded = this.host.encodeMessage(message);
-    this.entries.push({ task: { correction, done, left: 1 }, correcting: undefined, encoded });
+    let parcel = this.parcels.at(-1);
+    if (!parcel || isFull(parcel)) {
+      parcel = this.newParcel();
+      this.parcels.push(parcel);
+    }
+    const entry = newEntry({ correction, done, left: 1 }, undefined);
+    this.write(parcel, entry, message);
+    parcel.entries.push(entry);
     // What else the caller stores in this turn goes along in the first trip.
     this.running ??= Promise.resolve().then(() => this.run());
   }
@@ -85,63 +113,118 @@ export class StoreQueue {
   }
 
   private async run(): Promise<void> {
-    while (this.entries.length > 0) await this.storeNext();
+    let trip = this.begin();
+    while (trip) trip = (await this.finish(trip)) ?? this.begin();
     this.running = undefined;
   }
 
-  private async storeNext(): Promise<void> {
-    const startedClosed = this.closed;
-    if (startedClosed) this.entries = this.entries.filter(({ correcting }) => !correcting);
-    const batch = this.takeBatch();
-    const messages: Stored[] = [];
-    for (const entry of batch) {
-      if (entry.encoded && "bytes" in entry.encoded) messages.push(entry.encoded);
-    }
-    if (messages.length === 0) return;
-    let outcomes: StoreOutcome[];
-    try {
-      outcomes = await this.storeAll(messages);
-    } catch (error) {
-      if (batch.length === 1) {
-        this.fail(batch[0] as Entry, error);
-      } else {
-        // What was stored before the failure is stored again without effect (rule W-4).
-        this.oneByOne = batch.length;
-        this.entries.unshift(...batch);
-      }
-      return;
-    }
-    this.entries.unshift(...batch.slice(outcomes.length));
-    for (const [i, outcome] of outcomes.entries()) {
-      this.complete(batch[i] as Entry, (messages[i] as Stored).written, outcome, startedClosed);
+  /** Sends what is next, if there is anything. Of what could not be written, all that comes before it fails now. */
+  private begin(): Trip | undefined {
+    for (;;) {
+      const parcel = this.takeLoose() ?? this.parcels.shift();
+      if (!parcel) return undefined;
+      if (parcel.batch.count > 0) return this.send(parcel);
+      this.giveBack(parcel);
+      for (const entry of parcel.entries) this.fail(entry, entry.failure?.error);
     }
   }
 
-  /** The next messages that can go in one trip. One that could not be written fails when its turn comes. */
-  private takeBatch(): Entry[] {
+  private send(parcel: Parcel): Trip {
+    this.host.beforeStore();
+    return { parcel, startedClosed: this.closed, outcomes: this.outcomesOf(parcel.batch) };
+  }
+
+  /** Tells what became of a parcel. Gives the next trip if that has begun. */
+  private async finish({ parcel, startedClosed, outcomes: coming }: Trip): Promise<Trip | undefined> {
+    const { entries } = parcel;
+    let outcomes: StoreOutcome[];
+    try {
+      outcomes = await coming;
+    } catch (error) {
+      if (entries.length === 1) {
+        this.giveBack(parcel);
+        this.fail(entries[0] as Entry, error);
+      } else {
+        // What was stored before the failure is stored again without effect (rule W-4).
+        this.oneByOne = entries.length;
+        this.loosen(parcel, 0, 0);
+      }
+      return undefined;
+    }
+    const handled = handledOf(entries, outcomes.length);
+    this.loosen(parcel, handled, outcomes.length);
+    const next = this.loose.length === 0 && outcomes.every(isStored) ? this.setOut() : undefined;
+    let at = 0;
+    for (const entry of entries.slice(0, handled)) {
+      if (entry.failure) this.fail(entry, entry.failure.error);
+      else this.complete(entry, outcomes[at++] as StoreOutcome, startedClosed);
+    }
+    return next;
+  }
+
+  private setOut(): Trip | undefined {
+    const [parcel] = this.parcels;
+    if (!parcel || parcel.batch.count === 0) return undefined;
+    this.parcels.shift();
+    return this.send(parcel);
+  }
+
+  /** Takes the bytes of the entries from `handled` on out of their parcel, which has `stored` messages before them. */
+  private loosen(parcel: Parcel, handled: number, stored: number): void {
+    const rest = parcel.entries.slice(handled);
+    let at = stored;
+    for (const entry of rest) {
+      if (!entry.failure) entry.bytes = new Uint8Array(parcel.batch.message(at++));
+    }
+    this.loose.unshift(...rest);
+    this.giveBack(parcel);
+  }
+
+  /** A parcel of the first messages that are in none. */
+  private takeLoose(): Parcel | undefined {
+    if (this.closed) this.loose = this.loose.filter(({ correcting }) => !correcting);
+    if (this.loose.length === 0) return undefined;
     let limit = BATCH_MESSAGES;
     if (this.oneByOne > 0) {
       this.oneByOne--;
       limit = 1;
     }
-    let count = 0;
-    for (let size = 0; count < this.entries.length && count < limit; count++) {
-      const entry = this.entries[count] as Entry;
-      if (!entry.encoded && entry.correcting) entry.encoded = this.host.encodeMessage(entry.correcting);
-      if (!entry.encoded || "error" in entry.encoded) break;
-      size += entry.encoded.bytes.length;
-      if (count > 0 && size > BATCH_BYTES) break;
+    const parcel = this.newParcel();
+    const { batch, entries } = parcel;
+    for (const entry of this.loose) {
+      if (entries.length >= limit || isFull(parcel)) break;
+      const { bytes, correcting } = entry;
+      if (bytes) batch.add((writer) => writer.raw(bytes));
+      else if (correcting && !entry.failure) this.write(parcel, entry, correcting);
+      // The first failure ends a correction (rule C-4), so nothing of it goes along.
+      if (entry.failure && entries.length > 0) break;
+      entries.push(entry);
+      if (entry.failure) break;
     }
-    const batch = this.entries.splice(0, Math.max(count, 1));
-    const [first] = batch;
-    if (first?.encoded && "error" in first.encoded) this.fail(first, first.encoded.error);
-    return batch;
+    this.loose.splice(0, entries.length);
+    return parcel;
   }
 
-  private complete(entry: Entry, written: Written, outcome: StoreOutcome, startedClosed: boolean): void {
+  private newParcel(): Parcel {
+    return { batch: this.spare.pop() ?? new BatchWriter(), entries: [] };
+  }
+
+  private giveBack({ batch }: Parcel): void {
+    if (this.spare.length < SPARE_BATCHES) this.spare.push(batch.reset());
+  }
+
+  private write({ batch }: Parcel, entry: Entry, message: ContentMessage): void {
     try {
-      const { task, correcting } = entry;
-      const lacking = this.host.settle(written, outcome);
+      entry.written = batch.add((writer) => this.host.write(writer, message));
+    } catch (error) {
+      entry.failure = { error };
+    }
+  }
+
+  private complete(entry: Entry, outcome: StoreOutcome, startedClosed: boolean): void {
+    try {
+      const { task, correcting, written } = entry;
+      const lacking = this.host.settle(written as Written, outcome);
       if (lacking === undefined) {
         if (--task.left === 0) task.done?.();
       } else if (correcting) {
@@ -168,8 +251,7 @@ export class StoreQueue {
       return;
     }
     if (this.closed) return;
-    const entries = messages.map((message): Entry => ({ task, correcting: message, encoded: undefined }));
-    this.entries = [...entries, ...this.entries];
+    this.loose.unshift(...messages.map((message) => newEntry(task, message)));
   }
 
   /** The first failure ends a correction (rule C-4). */
@@ -179,23 +261,34 @@ export class StoreQueue {
   }
 
   private dropCorrection(task: Task): void {
-    this.entries = this.entries.filter((entry) => entry.task !== task);
+    this.loose = this.loose.filter((entry) => entry.task !== task);
   }
 
-  /** Stores messages in order, and tells what became of those handled: all, or up to one that needs a correction. */
-  private async storeAll(messages: readonly Stored[]): Promise<StoreOutcome[]> {
-    this.host.beforeStore();
-    const [first] = messages;
-    if (first && messages.length === 1) return [readOutcome(await this.host.native.storeAsync(first.bytes))];
-    const writer = this.writer.reset();
-    writeBatch(
-      writer,
-      messages.map(({ bytes }) => bytes),
-    );
-    // One trip at a time, so the writer is not written to before this one ends.
-    const outcomes = readBatchOutcomes(await this.host.native.storeBatchAsync(writer.written()));
-    if (outcomes.length === 0 || outcomes.length > messages.length)
-      throw malformed("a batch has wrong outcomes");
+  /** Stores a batch, and tells what became of the messages handled: all, or up to one that needs a correction. */
+  private async outcomesOf(batch: BatchWriter): Promise<StoreOutcome[]> {
+    const { native } = this.host;
+    if (batch.count === 1) return [readOutcome(await native.storeAsync(batch.message(0)))];
+    const outcomes = readBatchOutcomes(await native.storeBatchAsync(batch.request()));
+    if (outcomes.length === 0 || outcomes.length > batch.count) throw malformed("a batch has wrong outcomes");
     return outcomes;
   }
+}
+
+function newEntry(task: Task, correcting: ContentMessage | undefined): Entry {
+  return { task, correcting, written: undefined, bytes: undefined, failure: undefined };
+}
+
+function isFull({ batch, entries }: Parcel): boolean {
+  return entries.length >= BATCH_MESSAGES || batch.size >= BATCH_BYTES;
+}
+
+function isStored({ status }: StoreOutcome): boolean {
+  return status === "stored";
+}
+
+/** How many entries are done once so many messages are: those before the next message, if there is one. */
+function handledOf(entries: readonly Entry[], stored: number): number {
+  let left = stored;
+  const at = entries.findIndex((entry) => !entry.failure && left-- === 0);
+  return at < 0 ? entries.length : at;
 }

@@ -11,7 +11,7 @@ use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::tx::Fields;
 use jazz_storage_core::format::wire::{OwnedMessage, OwnedSession, decode_message};
 use jazz_storage_core::store::bftree::{BfTreeStorage, StoreOptions};
-use jazz_storage_core::store::content::ContentStore;
+use jazz_storage_core::store::content::{ContentStore, StoreOutcome, StoreStatus};
 use jazz_storage_core::store::model::ModelStorage;
 use jazz_storage_core::store::rows::{CoValueId, SyncStateUpdate};
 use jazz_storage_core::store::traits::StorageBackend;
@@ -126,7 +126,16 @@ impl<D: Delta> Pair<D> {
         let id = input.of(&IDS);
         let covalue = CoValueId::from(id);
         match operation {
-            0..=6 => self.store(id, input),
+            0..=4 => {
+                let bytes = self.message(id, input);
+                let message = decode_message(&bytes).expect("a good message");
+                assert_eq!(
+                    answer(self.model.store(&message)),
+                    answer(self.real().store(&message)),
+                    "{message:?}"
+                );
+            }
+            5..=6 => self.store_all(input),
             7 => match input.below(3) {
                 0 => self.real().checkpoint().expect("a checkpoint"),
                 1 => self.real().settle().expect("maintenance"),
@@ -178,7 +187,24 @@ impl<D: Delta> Pair<D> {
         }
     }
 
-    fn store(&self, id: &str, input: &mut Input<'_>) {
+    /// Stores messages in the model one by one, each made to go on after those before it, and in the store together.
+    fn store_all(&mut self, input: &mut Input<'_>) {
+        let (mut messages, mut expected) = (Vec::new(), Vec::new());
+        for _ in 0..2 + input.below(6) {
+            self.moment += 1;
+            let bytes = self.message(input.of(&IDS), input);
+            if expected.last().is_none_or(|last: &StoreOutcome| last.status == StoreStatus::Stored) {
+                let message = decode_message(&bytes).expect("a good message");
+                expected.push(self.model.store(&message).expect("the model stores it"));
+            }
+            messages.push(bytes);
+        }
+        let messages: Vec<_> =
+            messages.iter().map(|bytes| decode_message(bytes).expect("a good message")).collect();
+        assert_eq!(expected, self.real().store_all(&messages).expect("they are stored"), "{messages:?}");
+    }
+
+    fn message(&self, id: &str, input: &mut Input<'_>) -> Vec<u8> {
         let [flags, count] = [input.byte(), input.byte()];
         let mut sessions: Vec<OwnedSession> = Vec::new();
         for _ in 0..count % 3 {
@@ -211,9 +237,7 @@ impl<D: Delta> Pair<D> {
             chunk_threshold: THRESHOLDS[usize::from(flags >> 3) % THRESHOLDS.len()],
             sessions,
         };
-        let bytes = message.encode().expect("a short message");
-        let message = decode_message(&bytes).expect("a good message");
-        assert_eq!(answer(self.model.store(&message)), answer(self.real().store(&message)), "{message:?}");
+        message.encode().expect("a short message")
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::file::FileIO;
 use crate::format::wire::{self, ContentMessage};
 use crate::store::bftree::BfTreeStorage;
-use crate::store::content::{ContentStore, StoreOutcome, StoreStatus};
+use crate::store::content::{ContentStore, StoreOutcome};
 use crate::store::rows::{CoValueId, KnownState, LockOutcome, LockTiming, SessionId, SyncStateUpdate};
 use crate::store::traits::StorageBackend;
 use std::sync::Weak;
@@ -79,12 +79,10 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
         ContentStore::store(&self.store, message)
     }
     fn store_batch(&self, messages: &[ContentMessage<'_>]) -> Result<Vec<u8>> {
-        let mut answers = Vec::with_capacity(messages.len());
-        self.store.store_all(messages, |message, outcome| {
-            answers.push(outcome.encode(message)?);
-            Ok(outcome.status == StoreStatus::Stored)
-        })?;
-        wire::encode_answers(&answers)
+        let outcomes = self.store.store_all(messages)?;
+        let answers: Result<Vec<_>> =
+            messages.iter().zip(&outcomes).map(|(message, outcome)| outcome.encode(message)).collect();
+        wire::encode_answers(&answers?)
     }
     fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>> {
         self.store.load_encoded(id, budget)

@@ -14,7 +14,6 @@ use super::storage::NativeStorage;
 use crate::engine::observer::{Event, Observer};
 use crate::error::Result;
 use crate::store::queued::{Lane, Lanes, guarded};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// What the clones of a [`NativeStorage`] share.
@@ -22,8 +21,6 @@ pub(super) struct Handle {
     pub(super) options: OpenOptions,
     open: Mutex<Option<Arc<dyn Backing>>>,
     lanes: Arc<Lanes>,
-    /// Whether jobs of the write lane complete on the lane for completions, on which they keep their order.
-    completes_apart: AtomicBool,
     listeners: Mutex<Vec<Arc<dyn EventListener>>>,
 }
 
@@ -65,7 +62,6 @@ impl NativeStorage {
             options,
             open: Mutex::new(Some(backing)),
             lanes: Arc::new(Lanes::new("jazz-storage")),
-            completes_apart: AtomicBool::new(false),
             listeners: Mutex::default(),
         };
         Ok(Self { handle: Arc::new(handle), deferred: None })
@@ -143,21 +139,23 @@ impl NativeStorage {
         pending
     }
 
-    /// Hands on the result of a job of the write lane when what it did is durable. The next job does not wait for that, so
-    /// that one sync serves all that were done before it.
+    /// Hands on the result of a job of the write lane when what it did is durable. If there is a next job, it does not wait
+    /// for that, so that one sync serves all that were done before it; else waking another thread would only take time.
     fn complete<T: Send + 'static>(
         &self,
         result: Result<T>,
         complete: impl FnOnce(Result<T>) + Send + 'static,
     ) {
         let ticket = self.deferred.as_ref().and_then(|slot| locked(slot).take());
-        if ticket.is_none() && !self.handle.completes_apart.load(Ordering::Relaxed) {
-            return complete(result);
-        }
-        self.handle.completes_apart.store(true, Ordering::Relaxed);
+        let lanes = &self.handle.lanes;
+        let is_last = ticket.is_none() || lanes.unfinished(Lane::Write) <= 1;
         let wait = move || {
             complete(result.and_then(|done| ticket.map_or(Ok(()), |durable| durable()).map(|()| done)))
         };
-        self.handle.lanes.submit(Lane::Completion, Box::new(wait));
+        // Those before it complete first.
+        if is_last && lanes.unfinished(Lane::Completion) == 0 {
+            return wait();
+        }
+        lanes.submit(Lane::Completion, Box::new(wait));
     }
 }

@@ -34,6 +34,7 @@ pub mod reserve;
 pub mod run;
 pub mod salvage;
 pub mod segment;
+mod staged;
 mod state;
 pub mod sync;
 mod worker;
@@ -51,6 +52,7 @@ use layers::Layers;
 use observer::Observer;
 use recent::Recent;
 use segment::RecordBytes;
+use staged::StagedRows;
 use state::Core;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
@@ -225,18 +227,28 @@ pub struct IndexWriter<'a, D: Delta> {
     rows: &'a mut u64,
     created: &'a mut Vec<Group>,
     recent: Option<&'a mut Recent>,
+    /// Where rows go instead of the delta, if the record is not written yet.
+    staged: Option<&'a mut StagedRows>,
 }
 
 impl<D: Delta> IndexWriter<'_, D> {
     /// The delta's row of a key.
     pub fn get(&self, key: &Key) -> Option<Value> {
+        let staged = self.staged.as_ref().and_then(|staged| staged.get(key));
+        if let Some(value) = staged {
+            return Some(*value);
+        }
         let kept = self.recent.as_ref().and_then(|recent| recent.get(key));
         kept.unwrap_or_else(|| self.delta.get(key))
     }
     /// Writes a row. `fresh`: the delta has none of this key yet.
     pub fn put(&mut self, key: &Key, value: &Value, fresh: bool) -> Result<()> {
-        self.delta.put(key, value)?;
         *self.rows += u64::from(fresh);
+        if let Some(staged) = &mut self.staged {
+            staged.insert(*key, *value);
+            return Ok(());
+        }
+        self.delta.put(key, value)?;
         if let Some(recent) = &mut self.recent {
             recent.keep(key, Some(*value));
         }

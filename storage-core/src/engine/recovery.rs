@@ -20,6 +20,7 @@ use super::recent::Recent;
 use super::reserve::RESERVE_FILE;
 use super::run::RunFile;
 use super::segment::{Scanner, Segment, describe};
+use super::staged::Staged;
 use super::state::{Core, Index, Log};
 use super::sync::Syncer;
 use super::worker::Bell;
@@ -56,8 +57,13 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         }
         let delta = D::create()?;
         let (mut rows, mut created, mut recent) = (0, Vec::new(), Recent::new());
-        let writer =
-            IndexWriter { delta: &delta, rows: &mut rows, created: &mut created, recent: Some(&mut recent) };
+        let writer = IndexWriter {
+            delta: &delta,
+            rows: &mut rows,
+            created: &mut created,
+            recent: Some(&mut recent),
+            staged: None,
+        };
         let replayed =
             Replay { io: &io, manifest: &manifest, schema: &schema, writer, discarded: 0 }.run()?;
         opened.segments.extend(replayed.segments.iter().map(Arc::clone));
@@ -91,6 +97,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             recent,
             prepared: 0,
             buffer: Vec::new(),
+            staged: Staged::default(),
             closed: false,
         };
         let index = Index { delta, rows, created, created_before, frozen: None, layers: Arc::new(layers) };

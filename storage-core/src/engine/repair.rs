@@ -328,6 +328,7 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
                         rows: &mut rows,
                         created: &mut created,
                         recent: None,
+                        staged: None,
                     };
                     let applied = Applied { lsn, kind, location, body };
                     if lsn >= self.next_lsn && self.schema.apply(applied, &mut writer).is_ok() {

@@ -13,6 +13,7 @@ use super::observer::Observers;
 use super::part::Numbers;
 use super::recent::Recent;
 use super::segment::Segment;
+use super::staged::Staged;
 use super::sync::Syncer;
 use super::worker::Bell;
 use super::{EngineOptions, EngineStats, GroupRows, KeyRows, Schema};
@@ -69,7 +70,9 @@ pub(super) struct Log<F: FileIO> {
     pub(super) recent: Recent,
     /// Where the zeros end that were written ahead of the log.
     pub(super) prepared: u64,
+    /// The record under construction.
     pub(super) buffer: Vec<u8>,
+    pub(super) staged: Staged,
     pub(super) closed: bool,
 }
 

@@ -1,10 +1,12 @@
-//! A change of the store: reads for deciding, one record, its effect on the index.
+//! A change of the store: reads for deciding, a record, its effect on the index; and several of them in a batch, whose records
+//! are written together.
 //!
 //! Back-pressure: a change begins only when the delta has room. A writer that finds it full helps to write the delta
 //! before it out, so that memory stays bounded without a writer ever waiting for a merge.
 
 use super::delta::Delta;
 use super::segment::RecordBytes;
+use super::staged::Staged;
 use super::state::{Core, Index, Log};
 use super::{Applied, ApplyError, Durability, Engine, IndexWriter, Schema};
 use crate::error::{Error, Result};
@@ -19,8 +21,12 @@ use std::sync::{Arc, MutexGuard};
 const KEEP_BUFFER: usize = 1 << 20;
 /// A segment is never longer than this, as offsets have 32 bits, in bytes.
 const SEGMENT_LIMIT: u64 = 1 << 31;
-/// Nothing is written ahead for a record larger than this, in bytes: it would be written twice, which costs more.
-const LARGE_RECORD: usize = 16 * 1024;
+/// Nothing is written ahead for a write larger than this, in bytes: what it writes would be written twice, which costs more.
+const LARGE_WRITE: usize = 64 * 1024;
+/// A record larger than this is not staged, in bytes: copying it would cost more than a write of its own.
+const LARGE_STAGED: usize = 16 * 1024;
+/// How much is staged at most, in bytes.
+const STAGED_BYTES: usize = 256 * 1024;
 /// What is written ahead of the log, at a time.
 const ZEROS: &[u8] = &[0; 64 * 1024];
 
@@ -28,8 +34,10 @@ const ZEROS: &[u8] = &[0; 64 * 1024];
 pub struct Write<'a, F: FileIO, S: Schema, D: Delta> {
     engine: &'a Engine<F, S, D>,
     log: MutexGuard<'a, Log<F>>,
+    /// Of what this change wrote: the number of the last record, how many records, and bytes of them.
     last: Option<Lsn>,
-    written: u64,
+    records: u64,
+    bytes: u64,
     /// Room may be taken from the reserve.
     urgent: bool,
     /// A record is on its way from the log to the index.
@@ -53,7 +61,7 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
             return Err(Error::Internal("the engine is closed".to_owned()));
         }
         record::start(&mut log.buffer);
-        Ok(Self { engine, log, last: None, written: 0, urgent: false, appending: false })
+        Ok(Self { engine, log, last: None, records: 0, bytes: 0, urgent: false, appending: false })
     }
 
     /// What this change writes frees room in the end, so it may use what is reserved for that.
@@ -61,8 +69,11 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
         self.urgent = true;
     }
 
-    /// The delta's row of a key.
+    /// The delta's row of a key, or the one that is to come there.
     pub fn delta_row(&mut self, key: &Key) -> Option<Value> {
+        if let Some(value) = self.log.staged.rows.get(key) {
+            return Some(*value);
+        }
         if let Some(known) = self.log.recent.get(key) {
             return known;
         }
@@ -97,15 +108,16 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
         Ok(rows)
     }
 
-    /// Reads records.
-    pub fn read(&self, locations: &[Location]) -> Result<Vec<RecordBytes>> {
+    /// Reads records; before that, writes what is staged, as they may be there.
+    pub fn read(&mut self, locations: &[Location]) -> Result<Vec<RecordBytes>> {
+        self.commit()?;
         let layers = Arc::clone(&self.engine.core.index().layers);
         layers.read(locations)
     }
 
-    /// The number the next record will have.
-    pub fn next_lsn(&self) -> Lsn {
-        self.log.next
+    /// How many CoValues were created, those included that are staged.
+    pub fn created_count(&self) -> u64 {
+        self.engine.core.created_count() + self.log.staged.created.len() as u64
     }
 
     /// The body of the record under construction: the schema's entries are appended to it.
@@ -118,42 +130,137 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
         self.log.buffer.len() <= record::RECORD_HEADER as usize
     }
 
-    /// Appends the record to the log and applies it to the index. The next record can then be constructed.
+    /// Appends the record to the log and applies it to the index, after what is staged. The next record can then be
+    /// constructed.
     pub fn append(&mut self) -> Result<Location> {
+        self.commit()?;
         let core = &self.engine.core;
-        self.appending = true;
         let log = &mut *self.log;
-        let appended = core.append_record(log, self.urgent);
-        let (location, lsn) = appended.inspect_err(|_| self.appending = false)?;
+        core.check_writable(self.urgent)?;
+        let (lsn, offset) = (log.next, log.end);
+        let location = core.seal(log, lsn, offset)?;
+        self.appending = true;
+        let record = std::mem::take(&mut log.buffer);
+        let written = core.write_log(log, &record, (lsn, 1), self.urgent);
+        log.buffer = record;
+        written.inspect_err(|_| self.appending = false)?;
         let body = log.buffer.get(record::RECORD_HEADER as usize..location.len as usize).unwrap_or_default();
         let applied = {
             let mut index = core.index_mut();
             let Index { delta, rows, created, .. } = &mut *index;
-            let mut writer = IndexWriter { delta, rows, created, recent: Some(&mut log.recent) };
+            let recent = Some(&mut log.recent);
+            let mut writer = IndexWriter { delta, rows, created, recent, staged: None };
             let applied =
                 core.schema.apply(Applied { lsn, kind: RecordKind::Commit, location, body }, &mut writer);
             log.rows = index.rows;
             applied
         };
-        if let Err(e) = applied {
-            // The log and the index disagree now.
-            let error = match e {
-                ApplyError::Index(error) => error,
-                ApplyError::Record(_) => Error::Internal("a record just written is invalid".to_owned()),
-            };
-            return Err(core.latch.set(error));
-        }
+        // The log and the index disagree now.
+        applied.map_err(|e| core.latch.set(not_applied(e)))?;
         self.last = Some(lsn);
-        self.written += u64::from(location.len);
+        self.records += 1;
+        self.bytes += u64::from(location.len);
         self.appending = false;
         record::start(&mut log.buffer);
         Ok(location)
     }
 
+    /// As [`Self::append`], but the record may be written later, together with others: by [`Self::commit`], and whatever
+    /// else needs it in the log. Until then only this change sees it; dropped before, it never was. It must do nothing but
+    /// to rows of the index.
+    pub fn stage(&mut self) -> Result<()> {
+        let size = self.log.buffer.len();
+        if size > LARGE_STAGED {
+            return self.append().map(drop);
+        }
+        if self.log.staged.bytes.len() + size > STAGED_BYTES {
+            self.commit()?;
+        }
+        let core = &self.engine.core;
+        let log = &mut *self.log;
+        let lsn = log.staged.last.map_or(log.next, Lsn::next);
+        let location = core.seal(log, lsn, log.end + log.staged.bytes.len() as u64)?;
+        let body = log.buffer.get(record::RECORD_HEADER as usize..location.len as usize).unwrap_or_default();
+        let index = core.index();
+        let Staged { bytes, records, last, rows, fresh, created } = &mut log.staged;
+        let mut writer = IndexWriter {
+            delta: &index.delta,
+            rows: fresh,
+            created,
+            recent: Some(&mut log.recent),
+            staged: Some(rows),
+        };
+        let applied =
+            core.schema.apply(Applied { lsn, kind: RecordKind::Commit, location, body }, &mut writer);
+        applied.map_err(|e| core.latch.set(not_applied(e)))?;
+        bytes.extend_from_slice(&log.buffer);
+        *records += 1;
+        *last = Some(lsn);
+        record::start(&mut log.buffer);
+        Ok(())
+    }
+
+    /// How many records of this change are in the log.
+    pub fn written(&self) -> u64 {
+        self.records
+    }
+
+    /// How many records this change has made, those included that are staged.
+    pub fn made(&self) -> u64 {
+        self.records + self.log.staged.records
+    }
+
+    /// Whether the delta is to be written out, so that this change should come to its end.
+    pub fn is_due(&self) -> bool {
+        self.engine.core.is_due(&self.log)
+    }
+
+    /// Writes what is staged to the log and applies it to the index: all of it, or, if this fails, nothing.
+    pub fn commit(&mut self) -> Result<()> {
+        let Some(lsn) = self.log.staged.last else { return Ok(()) };
+        let core = &self.engine.core;
+        let log = &mut *self.log;
+        let mut staged = std::mem::take(&mut log.staged);
+        self.appending = true;
+        let written = core
+            .check_writable(self.urgent)
+            .and_then(|()| core.write_log(log, &staged.bytes, (lsn, staged.records), self.urgent));
+        let applied = written.map(|()| {
+            let mut index = core.index_mut();
+            let index = &mut *index;
+            index.rows += staged.fresh;
+            index.created.append(&mut staged.created);
+            log.rows = index.rows;
+            staged.rows.iter().try_for_each(|(key, value)| {
+                log.recent.keep(key, Some(*value));
+                index.delta.put(key, value)
+            })
+        });
+        let (len, records) = (staged.bytes.len() as u64, staged.records);
+        staged.clear(STAGED_BYTES);
+        log.staged = staged;
+        match applied {
+            Ok(applied) => {
+                // If not, the log and the index disagree now.
+                applied.map_err(|e| core.latch.set(e))?;
+                self.last = Some(lsn);
+                self.records += records;
+                self.bytes += len;
+                self.appending = false;
+                Ok(())
+            }
+            Err(e) => {
+                self.appending = false;
+                Err(e)
+            }
+        }
+    }
+
     /// Ends the change: lets other writers go on, sees to maintenance that is due, and returns when the change is as
     /// durable as asked.
     pub fn finish(mut self, durability: Durability) -> Result<()> {
-        let (engine, written) = (self.engine, self.written);
+        self.commit()?;
+        let (engine, written) = (self.engine, self.bytes);
         let Some(lsn) = self.last else {
             // Nothing was left to do, but what had done it need not be durable yet.
             drop(self);
@@ -179,6 +286,17 @@ impl<F: FileIO, S: Schema, D: Delta> Drop for Write<'_, F, S, D> {
         if self.appending && std::thread::panicking() {
             self.engine.core.latch.set(Error::Internal("a write panicked".to_owned()));
         }
+        if !self.log.staged.is_empty() {
+            self.log.staged.clear(STAGED_BYTES);
+        }
+    }
+}
+
+/// Why a record that was just made could not be applied.
+fn not_applied(error: ApplyError) -> Error {
+    match error {
+        ApplyError::Index(error) => error,
+        ApplyError::Record(_) => Error::Internal("a record just made is invalid".to_owned()),
     }
 }
 
@@ -188,12 +306,13 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     ///
     /// While the disk is full, what was erased is to give its room back before the reserve is used up.
     pub(super) fn is_due(&self, log: &Log<F>) -> bool {
-        let grown = log.end.saturating_sub(log.marked);
+        let end = log.end + log.staged.bytes.len() as u64;
+        let grown = end.saturating_sub(log.marked);
         let is_spent = self.spent.load(Ordering::Relaxed);
-        log.rows >= self.options.checkpoint_rows
+        log.rows + log.staged.fresh >= self.options.checkpoint_rows
             || (is_spent && grown >= (self.options.reserve_bytes / 8).max(1))
             || grown >= self.options.segment_bytes
-            || log.end >= SEGMENT_LIMIT
+            || end >= SEGMENT_LIMIT
     }
 
     /// Whether no change may begin before the delta is written out.
@@ -203,42 +322,52 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             || log.end >= SEGMENT_LIMIT
     }
 
-    /// Completes the record in the log's buffer and writes it.
-    fn append_record(&self, log: &mut Log<F>, urgent: bool) -> Result<(Location, Lsn)> {
+    fn check_writable(&self, urgent: bool) -> Result<()> {
         self.latch.check()?;
-        if !urgent {
-            self.check_reserve()?;
-        }
-        let (segment, lsn, offset) = (log.active.id(), log.next, log.end);
-        let size = log.buffer.len() as u64;
+        if urgent { Ok(()) } else { self.check_reserve() }
+    }
+
+    /// Completes the record in the log's buffer, which will be at this offset.
+    fn seal(&self, log: &mut Log<F>, lsn: Lsn, offset: u64) -> Result<Location> {
+        let (segment, size) = (log.active.id(), log.buffer.len() as u64);
         let synced = u32::try_from(self.syncer.synced_len()).unwrap_or(u32::MAX);
         let too_large = || Error::TooLarge { what: "message", size, limit: u64::from(MAX_BODY) };
         let len = record::finish(&mut log.buffer, segment, lsn, synced, RecordKind::Commit)
             .ok_or_else(too_large)?;
-        let at = u32::try_from(offset).map_err(|_| too_large())?;
-        let mut written = self.write_record(log, offset);
-        if urgent && matches!(written, Err(Error::DiskFull { .. })) && self.release_reserve() {
-            written = self.write_record(log, offset);
-        }
-        written?;
-        log.end = offset + log.buffer.len() as u64;
-        log.next = lsn.next();
-        self.syncer.wrote(lsn, log.end);
-        let written = log.buffer.len() as u64;
-        self.count(|c| {
-            c.records += 1;
-            c.bytes_written += written;
-        });
-        Ok((Location { segment, offset: at, len }, lsn))
+        let offset = u32::try_from(offset).map_err(|_| too_large())?;
+        Ok(Location { segment, offset, len })
     }
 
-    /// Writes zeros ahead of the log, if the record at its end would make the file longer. A sync then has the record to
+    /// Writes records to the end of the log; of the last one, the number, and how many they are.
+    fn write_log(
+        &self,
+        log: &mut Log<F>,
+        bytes: &[u8],
+        (last, records): (Lsn, u64),
+        urgent: bool,
+    ) -> Result<()> {
+        let mut written = self.write_at_end(log, bytes);
+        if urgent && matches!(written, Err(Error::DiskFull { .. })) && self.release_reserve() {
+            written = self.write_at_end(log, bytes);
+        }
+        written?;
+        log.end += bytes.len() as u64;
+        log.next = last.next();
+        self.syncer.wrote(last, log.end);
+        self.count(|c| {
+            c.records += records;
+            c.bytes_written += bytes.len() as u64;
+        });
+        Ok(())
+    }
+
+    /// Writes zeros ahead of the log, if what is to be written at its end would make the file longer. A sync then has the record to
     /// write, and not also the file's length and where its new blocks are: where each commit is synced this takes a third
     /// off. Recovery takes zeros for the end of the log.
-    fn prepare(&self, log: &mut Log<F>, offset: u64) -> Result<()> {
+    fn prepare(&self, log: &mut Log<F>, len: usize) -> Result<()> {
         let step = self.prepare_bytes.load(Ordering::Relaxed);
-        let end = offset + log.buffer.len() as u64;
-        if step == 0 || end <= log.prepared || log.buffer.len() > LARGE_RECORD {
+        let (offset, end) = (log.end, log.end + len as u64);
+        if step == 0 || end <= log.prepared || len > LARGE_WRITE {
             return Ok(());
         }
         let handle = log.active.handle()?;
@@ -257,15 +386,15 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         Ok(())
     }
 
-    fn write_record(&self, log: &mut Log<F>, offset: u64) -> Result<()> {
-        self.prepare(log, offset)?;
+    fn write_at_end(&self, log: &mut Log<F>, bytes: &[u8]) -> Result<()> {
+        self.prepare(log, bytes.len())?;
         let handle = log.active.handle()?;
-        let written = handle.write_at(&log.buffer, offset).and_then(|()| handle.flush());
+        let written = handle.write_at(bytes, log.end).and_then(|()| handle.flush());
         let Err(e) = written else { return Ok(()) };
-        // Out of space is no reason to stop for good, if what was written of the record can be taken back. So are zeros
-        // that were written ahead.
+        // Out of space is no reason to stop for good, if what was written can be taken back. So are zeros that were written
+        // ahead.
         log.prepared = 0;
-        let undone = matches!(e, Error::DiskFull { .. }) && handle.truncate(offset).is_ok();
+        let undone = matches!(e, Error::DiskFull { .. }) && handle.truncate(log.end).is_ok();
         Err(if undone { e } else { self.latch.set(e) })
     }
 }

@@ -115,6 +115,26 @@ pub trait ContentStore: Send + Sync {
     /// Stores a message (rules W-1 to W-12, D-2).
     fn store(&self, message: &ContentMessage<'_>) -> Result<StoreOutcome>;
 
+    /// Stores messages in order, up to the first that is not stored whole, or fails. Gives what became of those that were
+    /// handled, as many as that is; what was stored of them is durable as one by one.
+    ///
+    /// # Errors
+    /// The failure of the first message. A later one that fails is only not handled: given first, it tells why.
+    fn store_all(&self, messages: &[ContentMessage<'_>]) -> Result<Vec<StoreOutcome>> {
+        let mut outcomes = Vec::with_capacity(messages.len());
+        for message in messages {
+            match self.store(message) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(e) if outcomes.is_empty() => return Err(e),
+                Err(_) => break,
+            }
+            if outcomes.last().is_some_and(|outcome| outcome.status != StoreStatus::Stored) {
+                break;
+            }
+        }
+        Ok(outcomes)
+    }
+
     /// Loads a CoValue, or nothing if it is not stored.
     ///
     /// Pieces are visited session by session. One is left out if it is not the first of its session, ends with a chunk

@@ -19,6 +19,7 @@ use futures_channel::oneshot;
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -74,11 +75,20 @@ impl Lanes {
     ///
     /// Where no thread can be started (a browser, a process at its limit), it runs before this returns.
     pub fn submit(&self, lane: Lane, job: Job) {
+        self.worker(lane).submit(job);
+    }
+
+    /// How many jobs of a lane are not done, one that runs included.
+    pub fn unfinished(&self, lane: Lane) -> usize {
+        self.worker(lane).unfinished.load(Ordering::SeqCst)
+    }
+
+    fn worker(&self, lane: Lane) -> &Worker {
         match lane {
-            Lane::Write => self.write.submit(job),
-            Lane::Read => self.read.submit(job),
-            Lane::Upkeep => self.upkeep.submit(job),
-            Lane::Completion => self.completion.submit(job),
+            Lane::Write => &self.write,
+            Lane::Read => &self.read,
+            Lane::Upkeep => &self.upkeep,
+            Lane::Completion => &self.completion,
         }
     }
 }
@@ -88,6 +98,7 @@ impl Lanes {
 struct Worker {
     name: String,
     running: Mutex<Option<Running>>,
+    unfinished: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -98,10 +109,11 @@ struct Running {
 
 impl Worker {
     fn new(name: String) -> Self {
-        Self { name, running: Mutex::new(None) }
+        Self { name, running: Mutex::new(None), unfinished: Arc::default() }
     }
 
     fn submit(&self, job: Job) {
+        self.unfinished.fetch_add(1, Ordering::SeqCst);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.is_none() {
             *running = self.start().ok();
@@ -113,13 +125,14 @@ impl Worker {
         // Not under the lock: the job may submit others.
         drop(running);
         if let Some(job) = refused {
-            run(job);
+            run(job, &self.unfinished);
         }
     }
 
     fn start(&self) -> std::io::Result<Running> {
         let (jobs, receiver): (_, Receiver<Job>) = channel();
-        let work = move || receiver.into_iter().for_each(run);
+        let unfinished = Arc::clone(&self.unfinished);
+        let work = move || receiver.into_iter().for_each(|job| run(job, &unfinished));
         let thread = thread::Builder::new().name(self.name.clone()).spawn(work)?;
         Ok(Running { jobs, thread })
     }
@@ -139,8 +152,9 @@ impl Drop for Worker {
 }
 
 /// Runs a job; a panic in it has been printed by the panic hook and concerns nobody else.
-fn run(job: Job) {
+fn run(job: Job, unfinished: &AtomicUsize) {
     catch_unwind(AssertUnwindSafe(job)).ok();
+    unfinished.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// Runs an operation; a panic in it becomes an error.

@@ -93,16 +93,22 @@ pub enum Step {
     },
 }
 
+/// A message.
+#[derive(Debug, Clone)]
+pub struct MessageSpec {
+    pub id: usize,
+    pub header: bool,
+    pub delete_is_valid: bool,
+    pub threshold: usize,
+    pub sessions: Vec<SessionSpec>,
+}
+
 /// An operation.
 #[derive(Debug, Clone)]
 pub enum Op {
-    Store {
-        id: usize,
-        header: bool,
-        delete_is_valid: bool,
-        threshold: usize,
-        sessions: Vec<SessionSpec>,
-    },
+    Store(MessageSpec),
+    /// Messages given to the store together.
+    StoreAll(Vec<MessageSpec>),
     Load {
         id: usize,
         budget: u64,
@@ -211,19 +217,29 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn message_spec() -> impl Strategy<Value = MessageSpec> {
+    let sessions = prop::collection::vec(session_spec(), 0..4);
+    (0..IDS.len(), prop::bool::weighted(0.7), any::<bool>(), 0..THRESHOLDS.len(), sessions).prop_map(
+        |(id, header, delete_is_valid, threshold, sessions)| MessageSpec {
+            id,
+            header,
+            delete_is_valid,
+            threshold,
+            sessions,
+        },
+    )
+}
+
 /// Any operation.
 pub fn op() -> impl Strategy<Value = Op> {
     let (id, session, peer) = (0..IDS.len(), 0..SESSIONS.len(), 0..PEERS.len());
     // Locks are only told apart by those who ask for them often.
     let holder = 0..2usize;
-    let sessions = prop::collection::vec(session_spec(), 0..4);
-    let store = (id.clone(), prop::bool::weighted(0.7), any::<bool>(), 0..THRESHOLDS.len(), sessions);
     let update = (id.clone(), peer.clone(), any::<bool>());
     let upkeep = prop::sample::select(vec![Upkeep::Checkpoint, Upkeep::Settle, Upkeep::Compact]);
     prop_oneof![
-        30 => store.prop_map(|(id, header, delete_is_valid, threshold, sessions)| {
-            Op::Store { id, header, delete_is_valid, threshold, sessions }
-        }),
+        30 => message_spec().prop_map(Op::Store),
+        6 => prop::collection::vec(message_spec(), 1..9).prop_map(Op::StoreAll),
         4 => (id.clone(), prop_oneof![Just(0), 1u64..400, Just(u64::MAX)])
             .prop_map(|(id, budget)| Op::Load { id, budget }),
         4 => (id.clone(), session, 0usize..4, prop_oneof![3 => Just(0), 1 => 1u32..3], 0u32..9)

@@ -2,7 +2,7 @@
 
 use super::compare::{Answer, answer, apart, apart_content, compare_all, compare_budgeted, without_slot};
 use super::ops::{
-    CHANGES, IDS, KEYS, Mistake, Op, PEERS, SESSIONS, SessionSpec, Step, THRESHOLDS, TxSpec, all_ids,
+    CHANGES, IDS, KEYS, MessageSpec, Mistake, Op, PEERS, SESSIONS, Step, THRESHOLDS, TxSpec, all_ids,
 };
 use super::{Met, Subject, fields};
 use jazz_storage_core::error::{Error, Result};
@@ -67,21 +67,15 @@ impl<S: Subject> Pair<S> {
             .map_or(0, |s| s.1)
     }
 
-    fn message(
-        &self,
-        id: usize,
-        header: bool,
-        delete_is_valid: bool,
-        threshold: f64,
-        specs: &[SessionSpec],
-    ) -> OwnedMessage {
+    fn message(&self, spec: &MessageSpec) -> OwnedMessage {
+        let MessageSpec { id, header, delete_is_valid, threshold, sessions: specs } = spec;
         let mut sessions: Vec<OwnedSession> = Vec::new();
         for spec in specs {
             let session = SESSIONS[spec.session].as_bytes().to_vec();
             if sessions.iter().any(|other| other.session == session) {
                 continue;
             }
-            let counter = self.counter(id, spec.session);
+            let counter = self.counter(*id, spec.session);
             let last_signature = match spec.common_signature {
                 true => b"signature_zCommon".to_vec(),
                 false => format!("signature_z{}_{}", self.moment, spec.session).into_bytes(),
@@ -95,21 +89,54 @@ impl<S: Subject> Pair<S> {
         }
         // Never the same header twice: a stored one must not be replaced.
         let header = header.then(|| format!(r#"{{"n":{}}}"#, self.moment).into_bytes());
-        OwnedMessage { id: IDS[id].into(), header, delete_is_valid, chunk_threshold: threshold, sessions }
+        OwnedMessage {
+            id: IDS[*id].into(),
+            header,
+            delete_is_valid: *delete_is_valid,
+            chunk_threshold: THRESHOLDS[*threshold],
+            sessions,
+        }
+    }
+
+    /// Stores messages in the model one by one, each made to go on after those before it, and in the store together. Shows
+    /// `between` the model after each, and gives how many were handled.
+    fn store_all(&mut self, specs: &[MessageSpec], between: &mut dyn FnMut(&ModelStorage)) -> usize {
+        let (mut messages, mut expected) = (Vec::new(), Vec::new());
+        for spec in specs {
+            self.moment += 1;
+            let message = self.message(spec);
+            if expected.last().is_none_or(|last: &StoreOutcome| last.status == StoreStatus::Stored) {
+                expected.push(store(&self.model, &message).expect("a good message"));
+                between(&self.model);
+            }
+            messages.push(message.encode().unwrap());
+        }
+        let messages: Vec<_> = messages.iter().map(|bytes| decode_message(bytes).unwrap()).collect();
+        let outcomes = self.real.store().store_all(&messages).unwrap();
+        assert_eq!(expected, outcomes, "{messages:?}");
+        outcomes.len()
     }
 
     /// Runs an operation on both and compares the answers.
     pub fn run(&mut self, op: &Op) {
+        self.run_seeing(op, &mut |_| {});
+    }
+
+    /// As [`Self::run`], and shows the model's states on the way to what the operation leaves.
+    pub fn run_seeing(&mut self, op: &Op, between: &mut dyn FnMut(&ModelStorage)) {
         self.moment += 1;
         let moment = self.moment;
         let mut met = Vec::new();
         let (model, real) = (&self.model, self.real.store());
         match op {
-            Op::Store { id, header, delete_is_valid, threshold, sessions } => {
-                let message = self.message(*id, *header, *delete_is_valid, THRESHOLDS[*threshold], sessions);
+            Op::Store(spec) => {
+                let message = self.message(spec);
                 let expected = store(model, &message);
                 assert_eq!(expected, store(real, &message), "{message:?}");
                 met.push(format!("store: {:?}", expected.map(|outcome| outcome.status)));
+            }
+            Op::StoreAll(specs) => {
+                met.push(format!("together: all handled: {}", self.store_all(specs, between) == specs.len()));
             }
             Op::Load { id, budget } => {
                 let id = IDS[*id].as_bytes();

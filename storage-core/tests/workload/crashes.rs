@@ -91,7 +91,7 @@ impl Run {
         let completed = self.marks.iter().skip(1).filter(|mark| **mark <= at).count();
         let done = self.from + completed;
         let ready = self.marks.first().is_some_and(|mark| *mark <= at);
-        let begun = if ready { (done + 1).min(workload.script.len()) } else { done };
+        let begun = if ready { (done + workload.together(done)).min(workload.script.len()) } else { done };
         let of_run = workload.script.get(self.from..done).unwrap_or_default();
         let flushed = of_run.iter().rposition(Step::is_flush).map_or(self.from, |n| self.from + n + 1);
         let durable = match (ready, workload.is_strict()) {
@@ -115,9 +115,11 @@ pub fn run(io: FaultFileIO, workload: &Workload, steps: std::ops::Range<usize>) 
     io.keep_history();
     let mut storage = Some(open(io.clone(), &workload.options)?);
     let mut run = Run { marks: vec![io.operations()], io, from: steps.start, floor: steps.start };
-    for step in workload.script.get(steps).unwrap_or_default() {
-        make(step, &mut storage, &run.io, &workload.options)?;
-        run.marks.push(run.io.operations());
+    let mut n = steps.start;
+    while n < steps.end {
+        let made = workload.make(n, steps.end, &mut storage, &run.io)?;
+        run.marks.extend(std::iter::repeat_n(run.io.operations(), made));
+        n += made;
     }
     Ok(run)
 }

@@ -4,7 +4,6 @@
 //! meanwhile and be there after reopening; and the step either goes through when it is tried again, or the store refuses
 //! all writes ([`ErrorCode::Latched`]).
 
-use super::crashes::make;
 use super::script::{Step, Store, Workload, open};
 use super::try_contents;
 use jazz_storage_core::file::{Failure, FaultFileIO, Loss};
@@ -43,13 +42,19 @@ pub const WAYS: [Way; 7] = [
     way(Calls::Queries, Failure::ShortRead, false),
 ];
 
+/// Makes all steps, none of which fails.
+fn make_all(workload: &Workload, storage: &mut Option<Store>, io: &FaultFileIO) {
+    let (mut n, all) = (0, workload.script.len());
+    while n < all {
+        n += workload.make(n, all, storage, io).unwrap();
+    }
+}
+
 /// How many calls a workload makes, the opening included.
 pub fn calls(workload: &Workload) -> (u64, u64) {
     let io = FaultFileIO::new();
     let mut storage = Some(open(io.clone(), &workload.options).unwrap());
-    for step in &workload.script {
-        make(step, &mut storage, &io, &workload.options).unwrap();
-    }
+    make_all(workload, &mut storage, &io);
     (io.operations(), io.queries())
 }
 
@@ -118,42 +123,45 @@ pub fn fail_once(workload: &Workload, way: Way, at: u64) -> Result<Option<ErrorC
             Some(reopen("once more")?)
         }
     };
-    let (mut done, mut latched) = (0, false);
-    for (n, step) in workload.script.iter().enumerate() {
-        done = n;
-        if let Err(e) = make(step, &mut storage, &io, &workload.options) {
-            note(&e, &format!("step {n}"))?;
+    let (mut done, mut latched, all) = (0, false, workload.script.len());
+    while done < all && !latched {
+        let (n, together) = (done, workload.together(done));
+        let e = match workload.make(n, all, &mut storage, &io) {
+            Ok(made) => {
+                done += made;
+                continue;
+            }
+            Err(e) => e,
+        };
+        note(&e, &format!("step {n}"))?;
+        if storage.is_none() {
+            storage = Some(reopen("after a step that failed")?);
+        }
+        let still = storage.as_ref().ok_or("the store is open")?;
+        let may_be: Vec<usize> = (n..=n + together).collect();
+        check_contents(still, workload, &may_be, &format!("after the failure of step {n}"))?;
+        if way.lasting {
+            // It fails again, or there was nothing left to do.
+            if let Err(e) = workload.make(n, all, &mut storage, &io) {
+                note(&e, &format!("step {n} while failures last"))?;
+            }
+            io.heal();
             if storage.is_none() {
-                storage = Some(reopen("after a step that failed")?);
-            }
-            let still = storage.as_ref().ok_or("the store is open")?;
-            check_contents(still, workload, &[n, n + 1], &format!("after the failure of step {n}"))?;
-            if way.lasting {
-                // It fails again, or there was nothing left to do.
-                if let Err(e) = make(step, &mut storage, &io, &workload.options) {
-                    note(&e, &format!("step {n} while failures last"))?;
-                }
-                io.heal();
-                if storage.is_none() {
-                    storage = Some(reopen("after failures that lasted")?);
-                }
-            }
-            match make(step, &mut storage, &io, &workload.options) {
-                Ok(()) => {
-                    let gone_on = way.calls == Calls::Queries || way.failure == Failure::DiskFull;
-                    let reopened = matches!(step, Step::Reopen);
-                    check(gone_on || reopened, || format!("step {n} was not refused after {e}"))?;
-                }
-                Err(again) if again.code() == ErrorCode::Latched => latched = true,
-                Err(again) => return Err(format!("step {n}, tried again: {again}")),
-            }
-            if latched {
-                break;
+                storage = Some(reopen("after failures that lasted")?);
             }
         }
-        done = n + 1;
+        match workload.make(n, all, &mut storage, &io) {
+            Ok(made) => {
+                let gone_on = way.calls == Calls::Queries || way.failure == Failure::DiskFull;
+                let reopened = matches!(workload.script[n], Step::Reopen);
+                check(gone_on || reopened, || format!("step {n} was not refused after {e}"))?;
+                done += made;
+            }
+            Err(again) if again.code() == ErrorCode::Latched => latched = true,
+            Err(again) => return Err(format!("step {n}, tried again: {again}")),
+        }
     }
-    let begun = (done + usize::from(latched)).min(workload.script.len());
+    let begun = (done + if latched { workload.together(done) } else { 0 }).min(all);
     drop(storage);
     let flushed = workload.script[..done].iter().rposition(Step::is_flush).map_or(0, |n| n + 1);
     let durable = if workload.is_strict() { done } else { flushed };
@@ -169,9 +177,7 @@ pub fn capacities(workload: &Workload) -> Vec<u64> {
     let io = FaultFileIO::new();
     io.keep_history();
     let mut storage = Some(open(io.clone(), &workload.options).unwrap());
-    for step in &workload.script {
-        make(step, &mut storage, &io, &workload.options).unwrap();
-    }
+    make_all(workload, &mut storage, &io);
     let sizes = (0..=io.operations()).filter_map(|at| io.after(at)).map(|io| io.stats().bytes);
     let mut sizes: Vec<u64> = sizes.filter_map(|size| size.checked_sub(1)).collect();
     sizes.sort_unstable();
@@ -197,8 +203,15 @@ pub fn fill(workload: &Workload, capacity: u64) -> Result<bool, String> {
             Some(open(io.clone(), &workload.options).map_err(|e| format!("opening with room: {e}"))?)
         }
     };
-    for (n, step) in workload.script.iter().enumerate() {
-        let Err(e) = make(step, &mut storage, &io, &workload.options) else { continue };
+    let (mut n, all) = (0, workload.script.len());
+    while n < all {
+        let e = match workload.make(n, all, &mut storage, &io) {
+            Ok(made) => {
+                n += made;
+                continue;
+            }
+            Err(e) => e,
+        };
         was_full = true;
         is_full(e, &format!("step {n}"))?;
         let when = format!("on the full disk, after step {n} was refused");
@@ -207,17 +220,20 @@ pub fn fill(workload: &Workload, capacity: u64) -> Result<bool, String> {
             storage = Some(open(io.clone(), &workload.options).map_err(|e| format!("opening {when}: {e}"))?);
         }
         check_contents(storage.as_ref().ok_or("the store is open")?, workload, &[n], &when)?;
-        if let Err(e) = make(step, &mut storage, &io, &workload.options) {
-            is_full(e, &format!("step {n} again"))?;
-            io.set_capacity(None);
-            if storage.is_none() {
-                storage = Some(open(io.clone(), &workload.options).map_err(|e| format!("{when}: {e}"))?);
+        n += match workload.make(n, all, &mut storage, &io) {
+            Ok(made) => made,
+            Err(e) => {
+                is_full(e, &format!("step {n} again"))?;
+                io.set_capacity(None);
+                if storage.is_none() {
+                    storage = Some(open(io.clone(), &workload.options).map_err(|e| format!("{when}: {e}"))?);
+                }
+                workload
+                    .make(n, all, &mut storage, &io)
+                    .map_err(|e| format!("step {n} with room again: {e}"))?
             }
-            make(step, &mut storage, &io, &workload.options)
-                .map_err(|e| format!("step {n} with room again: {e}"))?;
-        }
+        };
     }
-    let all = workload.script.len();
     check_contents(storage.as_ref().ok_or("the store is open")?, workload, &[all], "in the end")?;
     drop(storage);
     check_reopened(io.restarted(Loss::Nothing), workload, &[all], "in the end, reopened")?;

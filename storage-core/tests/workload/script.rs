@@ -3,6 +3,7 @@
 //! This is the one place that knows how a store is opened ([`open`]), with which options ([`options`]), and what can be
 //! done to one beside storing ([`UPKEEP`]): each entry there gets a workload of its own.
 
+use super::crashes::make;
 use super::{Part, content, lock_row, session_id, try_contents};
 use jazz_storage_core::Result;
 use jazz_storage_core::engine::delta::BfTreeDelta;
@@ -12,6 +13,7 @@ use jazz_storage_core::format::wire::decode_message;
 use jazz_storage_core::store::content::StoreStatus;
 use jazz_storage_core::store::rows::{CoValueId, LockTiming, PeerId, SessionId, SyncStateUpdate};
 use jazz_storage_core::store::{BfTreeStorage, ContentStore, ModelStorage, StorageBackend, StoreOptions};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The store under test.
@@ -87,11 +89,12 @@ impl Step {
     pub fn apply<S: StorageBackend + ContentStore>(&self, storage: &S) -> Result<()> {
         let key = |id: &usize| CoValueId::new(format!("co_z{id}"));
         match self {
-            Self::Store { id, sessions, count, size } => {
-                let sessions = sessions.iter().map(|session| (*session, *count, *size));
-                store(storage, *id, sessions, false)
+            Self::Store { .. } | Self::Delete { .. } => {
+                let messages = messages(storage, std::slice::from_ref(self))?;
+                let outcome = storage.store(&decode_message(&messages[0])?)?;
+                assert_eq!(outcome.status, StoreStatus::Stored);
+                Ok(())
             }
-            Self::Delete { id } => store(storage, *id, [(9, 1, 0)], true),
             Self::Erase { id } => storage.erase_covalue_but_keep_tombstone(&key(id)).map(|_| ()),
             Self::Track { id, peer, synced } => {
                 let peer = PeerId::new(format!("peer{peer}"));
@@ -111,24 +114,28 @@ impl Step {
     }
 }
 
-/// Stores a message that goes on where the store stands.
-fn store<S: StorageBackend + ContentStore>(
-    storage: &S,
-    id: usize,
-    sessions: impl IntoIterator<Item = (usize, u32, usize)>,
-    delete: bool,
-) -> Result<()> {
-    let known = storage.get_known_state(&CoValueId::new(format!("co_z{id}")))?;
-    let known = known.map(|known| known.sessions).unwrap_or_default();
-    let part = |(session, count, size): (usize, u32, usize)| {
-        let name = session_id(session);
-        let after = known.iter().find(|(id, _)| id.as_bytes() == name.as_bytes()).map_or(0, |(_, n)| *n);
-        Part { session, after, count, size }
-    };
-    let parts: Vec<_> = sessions.into_iter().map(part).collect();
-    let outcome = storage.store(&decode_message(&content(id, &parts, delete))?)?;
-    assert_eq!(outcome.status, StoreStatus::Stored);
-    Ok(())
+/// The messages of steps that store some, each of which goes on where the store stands after those before it.
+fn messages<S: StorageBackend>(storage: &S, steps: &[Step]) -> Result<Vec<Vec<u8>>> {
+    let mut counts: BTreeMap<(usize, usize), u32> = BTreeMap::new();
+    let mut messages = Vec::new();
+    for step in steps {
+        let (id, sessions, count, size) = match step {
+            Step::Store { id, sessions, count, size } => (*id, *sessions, *count, *size),
+            Step::Delete { id } => (*id, &[9][..], 1, 0),
+            other => panic!("{other:?} stores no message"),
+        };
+        let known = storage.get_known_state(&CoValueId::new(format!("co_z{id}")))?;
+        let known = known.map(|known| known.sessions).unwrap_or_default();
+        let parts = sessions.iter().map(|session| {
+            let name = session_id(*session);
+            let stored = known.iter().find(|(id, _)| id.as_bytes() == name.as_bytes()).map_or(0, |(_, n)| *n);
+            let after = counts.get(&(id, *session)).copied().unwrap_or(stored);
+            counts.insert((id, *session), after + count);
+            Part { session: *session, after, count, size }
+        });
+        messages.push(content(id, &parts.collect::<Vec<_>>(), matches!(step, Step::Delete { .. })));
+    }
+    Ok(messages)
 }
 
 /// Everything a store says, the lock included.
@@ -144,10 +151,17 @@ pub struct Workload {
     pub options: StoreOptions,
     pub script: Vec<Step>,
     pub states: Vec<Vec<String>>,
+    /// How many messages one after the other are given to the store together.
+    batch: usize,
 }
 
 impl Workload {
-    fn new(name: &str, durability: Durability, rows: u64, fanout: usize, script: &[Step]) -> Self {
+    fn new(
+        name: &str,
+        durability: Durability,
+        (rows, fanout, batch): (u64, usize, usize),
+        script: &[Step],
+    ) -> Self {
         let model = ModelStorage::new();
         let mut states = vec![everything(&model).unwrap()];
         for step in script {
@@ -155,7 +169,34 @@ impl Workload {
             states.push(everything(&model).unwrap());
         }
         let name = format!("{name}-{}", if durability == Durability::Strict { "strict" } else { "relaxed" });
-        Self { name, options: options(durability, rows, fanout), script: script.to_vec(), states }
+        Self { name, options: options(durability, rows, fanout), script: script.to_vec(), states, batch }
+    }
+
+    /// How many steps are made together, from the `n`th on.
+    pub fn together(&self, n: usize) -> usize {
+        let end = (n - n % self.batch + self.batch).min(self.script.len());
+        let is_message = |step: &&Step| matches!(step, Step::Store { .. } | Step::Delete { .. });
+        self.script.get(n..end).unwrap_or_default().iter().take_while(is_message).count().max(1)
+    }
+
+    /// Makes the `n`th step, or it and those that go with it, before `until`. Gives how many were made: at least one. The
+    /// store is gone if it could not be opened again.
+    pub fn make(
+        &self,
+        n: usize,
+        until: usize,
+        storage: &mut Option<Store>,
+        io: &FaultFileIO,
+    ) -> Result<usize> {
+        let steps = &self.script[n..until.min(n + self.together(n))];
+        let (Some(store), true) = (&*storage, steps.len() > 1) else {
+            return make(&steps[0], storage, io, &self.options).map(|()| 1);
+        };
+        let messages = messages(store, steps)?;
+        let messages: Result<Vec<_>> = messages.iter().map(|bytes| decode_message(bytes)).collect();
+        let outcomes = store.store_all(&messages?)?;
+        assert!(!outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.status == StoreStatus::Stored));
+        Ok(outcomes.len())
     }
 
     /// The state after all steps.
@@ -217,9 +258,13 @@ pub fn workloads() -> Vec<Workload> {
     let mut all = Vec::new();
     for level in [Durability::Strict, Durability::Relaxed] {
         let mut add = |name: &str, rows, fanout, script: Vec<Step>| {
-            all.push(Workload::new(name, level, rows, fanout, &script));
+            let batch = if name.ends_with("batches") { 7 } else { 1 };
+            all.push(Workload::new(name, level, (rows, fanout, batch), &script));
         };
         add("store", 1_000_000, 8, flushed(stores(30)));
+        add("batches", 1_000_000, 8, flushed(stores(30)));
+        add("merge-batches", 12, 2, flushed(stores(40)));
+        add("erase-batches", 10, 2, flushed(erasures()));
         add("run", 12, 100, flushed(stores(36)));
         add("merge", 8, 2, flushed(stores(40)));
         add("erase", 1_000_000, 8, every(7, &Step::Upkeep(CHECKPOINT), erasures()));

@@ -91,15 +91,6 @@ export function readOutcome(bytes: Uint8Array | Nothing): StoreOutcome {
   return { status: status === OUTCOME_STORED ? "stored" : "gap", counters };
 }
 
-/** Joins written messages to one request. */
-export function writeBatch(writer: ByteWriter, messages: readonly Uint8Array[]): void {
-  writer.u32(messages.length);
-  for (const message of messages) {
-    writer.u32(message.length);
-    writer.raw(message);
-  }
-}
-
 /** The outcomes of the messages the engine handled: all, or up to the first that was not stored whole. */
 export function readBatchOutcomes(bytes: Uint8Array): StoreOutcome[] {
   const reader = new ByteReader(bytes);

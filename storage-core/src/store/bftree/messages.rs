@@ -29,34 +29,34 @@ struct Addition<'m> {
 }
 
 impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
-    /// Stores messages in order until `each`, told what became of one, says to stop, or one fails. Returns when all that
-    /// were stored are durable: one sync serves them all.
-    ///
-    /// # Errors
-    /// The failure of the first message. A later one that fails is only not handled: given first, it tells why.
-    pub fn store_all<'m>(
-        &self,
-        messages: &'m [ContentMessage<'m>],
-        mut each: impl FnMut(&'m ContentMessage<'m>, StoreOutcome) -> Result<bool>,
-    ) -> Result<()> {
-        for (n, message) in messages.iter().enumerate() {
-            let stored = self.engine.write().and_then(|mut write| {
-                let outcome = self.store_message(message, &mut write)?;
-                write.finish(Durability::Relaxed)?;
-                Ok(outcome)
-            });
-            match stored {
-                Ok(outcome) => {
-                    if !each(message, outcome)? {
-                        break;
-                    }
-                }
-                // Those before it are stored, and their callers have to hear so.
-                Err(_) if n > 0 => break,
-                Err(e) => return Err(e),
+    /// Stores the first of these messages as one change, up to the first that is not stored whole, at most `most`. Gives what
+    /// became of those that were handled, and why the next one was not, if that is a failure.
+    fn store_group(&self, messages: &[ContentMessage<'_>], most: usize) -> (Vec<StoreOutcome>, Result<()>) {
+        let mut write = match self.engine.write() {
+            Ok(write) => write,
+            Err(e) => return (Vec::new(), Err(e)),
+        };
+        // With each, how many records there are when it is stored.
+        let mut outcomes: Vec<(StoreOutcome, u64)> = Vec::with_capacity(messages.len().min(most));
+        let mut stored = Ok(());
+        for message in messages.iter().take(most) {
+            match self.store_message(message, &mut write, most > 1) {
+                Ok(outcome) => outcomes.push((outcome, write.made())),
+                Err(e) => stored = Err(e),
+            }
+            let whole = outcomes.last().is_some_and(|(last, _)| last.status == StoreStatus::Stored);
+            if stored.is_err() || !whole || write.is_due() {
+                break;
             }
         }
-        if self.durability() == Durability::Strict { self.engine.flush() } else { Ok(()) }
+        let stored = stored.and(write.commit());
+        let (made, written) = (outcomes.len(), write.written());
+        outcomes.retain(|(_, records)| *records <= written);
+        for message in messages.get(outcomes.len()..made).unwrap_or_default() {
+            self.verified.remove(&self.engine.schema().group(message.id));
+        }
+        let stored = stored.and(write.finish(Durability::Relaxed));
+        (outcomes.into_iter().map(|(outcome, _)| outcome).collect(), stored)
     }
 
     /// See [`ContentStore::store`].
@@ -64,6 +64,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         &self,
         message: &ContentMessage<'_>,
         write: &mut StoreWrite<'_, F, D>,
+        in_batch: bool,
     ) -> Result<StoreOutcome> {
         let group = self.engine.schema().group(message.id);
         let mut places: Vec<Place> = Vec::with_capacity(message.sessions.len());
@@ -86,7 +87,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
             let Some(header) = message.header else {
                 return Ok(StoreOutcome { status: StoreStatus::HeaderMissing, counters: Vec::new() });
             };
-            let ordinal = Ordinal(self.engine.created_count());
+            let ordinal = Ordinal(write.created_count());
             Entry::Create(Create { group, ordinal, id: message.id, header }).encode(write.body());
         }
         if delete
@@ -111,7 +112,12 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
             addition.encode(group, message.chunk_threshold, write.body())?;
         }
         if !write.is_empty() {
-            write.append()?;
+            // The queue of deletions is no row.
+            if in_batch && !delete {
+                write.stage()?
+            } else {
+                write.append().map(drop)?
+            }
             if !known {
                 self.verified.insert(group, ());
             }
@@ -205,6 +211,11 @@ impl Addition<'_> {
     }
 }
 
+/// Whether all of these messages are stored whole.
+fn stored_whole(outcomes: &[StoreOutcome]) -> bool {
+    outcomes.iter().all(|outcome| outcome.status == StoreStatus::Stored)
+}
+
 /// The pieces of a session, from an index to another: cut after each chunk signature.
 fn pieces(session: &SessionView) -> impl Iterator<Item = (TxIndex, TxIndex)> {
     let mut after = 0;
@@ -236,9 +247,32 @@ impl Room {
 impl<F: FileIO, D: Delta> ContentStore for BfTreeStorage<F, D> {
     fn store(&self, message: &ContentMessage<'_>) -> Result<StoreOutcome> {
         let mut write = self.engine.write()?;
-        let outcome = self.store_message(message, &mut write)?;
+        let outcome = self.store_message(message, &mut write, false)?;
         write.finish(self.durability())?;
         Ok(outcome)
+    }
+
+    fn store_all(&self, messages: &[ContentMessage<'_>]) -> Result<Vec<StoreOutcome>> {
+        let mut outcomes = Vec::with_capacity(messages.len());
+        let mut most = usize::MAX;
+        while let Some(rest) = messages.get(outcomes.len()..).filter(|rest| !rest.is_empty()) {
+            let (handled, stored) = self.store_group(rest, most);
+            let (any, whole) = (!handled.is_empty(), stored_whole(&handled));
+            outcomes.extend(handled);
+            match stored {
+                Ok(()) if whole => {}
+                // Those before it are stored, and their callers have to hear so.
+                Err(_) if any => break,
+                // Together they may need room that there is for some of them.
+                Err(Error::DiskFull { .. }) if most > 1 => most = 1,
+                Err(e) if outcomes.is_empty() => return Err(e),
+                Ok(()) | Err(_) => break,
+            }
+        }
+        if self.durability() == Durability::Strict {
+            self.engine.flush()?;
+        }
+        Ok(outcomes)
     }
 
     fn load(&self, id: &[u8], budget: u64) -> Result<Option<LoadedCoValue>> {
