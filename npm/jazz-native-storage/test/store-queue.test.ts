@@ -145,3 +145,35 @@ test.each([
     expect(logged.mock.calls.length).toBe(MESSAGES - valid);
   },
 );
+
+test("Q-3: the next batch sets out before the callers of the last one are told, but only if all of that was stored", async () => {
+  const storage = await open({ durability: "memory", flavour: "async" });
+  const native = Reflect.get(storage, "native") as Native;
+  const send = native.storeBatchAsync.bind(native);
+  const events: string[] = [];
+  native.storeBatchAsync = (batch) => {
+    events.push("sent");
+    return send(batch);
+  };
+  const session = SESSIONS[0] as string;
+  const store = (after: number, correct?: () => Message[]) => {
+    const part = message("co_z1", { [session]: { after, transactions: [secret(`${after}`)] } }, HEADER);
+    const correction = () => {
+      events.push("asked");
+      return correct?.();
+    };
+    storage.store(part, correction, () => after % 100 === 0 && events.push(`stored ${after}`));
+  };
+  for (let after = 0; after <= 300; after++) store(after);
+  await storage.flush();
+  expect(events.splice(0)).toEqual(["sent", "sent", "stored 0", "stored 100", "stored 200", "stored 300"]);
+
+  const transactions = [secret("301"), secret("302")];
+  const lacking = message("co_z1", { [session]: { after: 301, transactions } });
+  for (let after = 302; after <= 600; after++) store(after, after === 302 ? () => [lacking] : undefined);
+  await storage.flush();
+  expect(events.slice(0, 3)).toEqual(["sent", "asked", "sent"]);
+  expect(events.filter((event) => event === "asked")).toHaveLength(1);
+  const { sessions } = await loadWhole(storage, "co_z1");
+  expect(sessions[session]?.transactions.length).toBe(601);
+});

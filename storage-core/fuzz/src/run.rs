@@ -64,8 +64,10 @@ fn as_block(bytes: &[u8]) {
     let told = bytes.first_chunk().map_or(0, |count| usize::from(u16::from_le_bytes(*count)));
     let keys = bytes.windows(KEY_LEN).step_by(11).filter_map(|key| key.first_chunk()).map(|key| Key(*key));
     for key in [Key([0; KEY_LEN]), Key([0xff; KEY_LEN])].into_iter().chain(keys) {
-        let rows = block.rows_from(&key).count();
-        assert!(rows <= told, "{rows} rows of a block that says it has {told}");
+        for end in [None, Some(&key), Some(&Key([0xff; KEY_LEN]))] {
+            let rows = block.rows_from(&key, end).count();
+            assert!(rows <= told, "{rows} rows of a block that says it has {told}");
+        }
     }
 }
 

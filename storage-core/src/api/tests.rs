@@ -333,6 +333,25 @@ fn changes_submitted_together_share_syncs_and_complete_in_order_when_they_are_du
     }
 }
 
+#[test]
+fn a_change_that_none_is_queued_behind_wakes_no_other_thread_for_its_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let strict = OpenOptions { durability: Some(Durability::Strict), ..options(dir.path()) };
+    let storage = NativeStorage::open(strict).unwrap();
+    for n in 0..20 {
+        let (sender, receiver) = channel();
+        storage.store_async(&message("co_zA", "s", n, &["[1]"])).then(move |stored| {
+            let thread = std::thread::current().name().map(str::to_owned);
+            sender.send((stored.is_ok(), thread)).unwrap();
+        });
+        let (stored, thread) = receiver.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert!(stored);
+        // On this one, if it was done before anybody asked.
+        assert_ne!(thread.as_deref(), Some("jazz-storage-done"));
+        assert_eq!(settled(storage.stats_async()).unwrap().syncs, f64::from(n + 1));
+    }
+}
+
 /// What was done already is answered without being done again; the answer promises the same.
 #[test]
 fn what_is_answered_as_stored_is_durable_even_if_an_earlier_call_stored_it() {

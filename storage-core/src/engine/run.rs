@@ -125,16 +125,17 @@ impl<F: FileIO> RunFile<F> {
         Ok(bytes)
     }
 
+    /// The key before which the rows of a block lie, if there is another.
+    fn end(&self, n: usize) -> Option<&Key> {
+        self.blocks.get(n + 1).map(|next| &next.first)
+    }
+
     /// The block in which a key would be.
     fn find(&self, key: &Key) -> usize {
-        // Groups are hashes, so they are spread evenly between the first and the last: near where a key is to be expected
-        // it is found in few steps, and in few lines of memory, however many blocks there are.
-        let head = |key: &Key| key.0.first_chunk().map_or(0, |head| u64::from_be_bytes(*head));
+        // Near where a key is to be expected it is found in few steps, and in few lines of memory, however many blocks there
+        // are.
         let (Some(first), Some(last)) = (self.blocks.first(), self.blocks.last()) else { return 0 };
-        let (low, high, wanted) = (head(&first.first), head(&last.first), head(key));
-        let way = u128::from(wanted.saturating_sub(low)) * self.blocks.len() as u128;
-        let guess =
-            (way / u128::from(high.saturating_sub(low).max(1))).min(self.blocks.len() as u128 - 1) as usize;
+        let guess = key.expected_place(&first.first, &last.first, self.blocks.len());
         let before = |n: usize| self.blocks.get(n).is_some_and(|block| block.first <= *key);
         let (mut from, mut to, mut step) = (guess, guess, 1);
         while from > 0 && !before(from) {
@@ -160,7 +161,7 @@ impl<F: FileIO> RunFile<F> {
         let n = self.find(key);
         let Some(entry) = self.blocks.get(n) else { return Ok(None) };
         let bytes = self.block(n, entry, Some(cache))?;
-        let row = Block::trusted(&bytes).and_then(|block| block.rows_from(key).next());
+        let row = Block::trusted(&bytes).and_then(|block| block.rows_from(key, self.end(n)).next());
         Ok(row.filter(|(k, _)| k == key).map(|(_, value)| value))
     }
 
@@ -174,7 +175,7 @@ impl<F: FileIO> RunFile<F> {
             }
             let bytes = self.block(n, entry, Some(cache))?;
             let Some(block) = Block::trusted(&bytes) else { continue };
-            for (key, value) in block.rows_from(&first) {
+            for (key, value) in block.rows_from(&first, self.end(n)) {
                 if key.group() != group {
                     return Ok(());
                 }
@@ -260,7 +261,8 @@ impl<F: FileIO> RunScan<F> {
         let Some(entry) = self.run.blocks.get(self.next) else { return Ok(None) };
         self.next += 1;
         let bytes = self.run.block(self.next - 1, entry, None)?;
-        let rows = Block::trusted(&bytes).map(|b| b.rows_from(&self.from).collect()).unwrap_or_default();
+        let rows =
+            Block::trusted(&bytes).map(|b| b.rows_from(&self.from, None).collect()).unwrap_or_default();
         Ok(Some((entry.offset, rows)))
     }
 }

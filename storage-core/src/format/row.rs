@@ -9,6 +9,7 @@
 
 use super::bytes::{put_at, u32_at, u64_at};
 use super::{Location, Ordinal, SegmentId};
+use std::cmp::Ordering;
 
 /// Bytes of a key.
 pub const KEY_LEN: usize = 24;
@@ -42,9 +43,27 @@ impl Group {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub u64);
 
-/// A row's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A row's key. Keys sort as their bytes do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(pub [u8; KEY_LEN]);
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        number(&self.0).cmp(&number(&other.0))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A key as a number, by which it sorts the same: comparing bytes is a call of a function that knows no length.
+pub fn number(key: &[u8; KEY_LEN]) -> (u128, u64) {
+    let group = key.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
+    (group, key.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+}
 
 impl Key {
     /// The key of a row.
@@ -74,6 +93,14 @@ impl Key {
     /// The index.
     pub fn index(&self) -> u32 {
         u32_at(&self.0, 20).swap_bytes()
+    }
+    /// Where among `places` that begin with `low` and end before `high` this key is to be expected: groups are hashes, so
+    /// they are spread evenly.
+    pub fn expected_place(&self, low: &Self, high: &Self, places: usize) -> usize {
+        let head = |key: &Self| key.0.first_chunk().map_or(0, |head| u64::from_be_bytes(*head));
+        let (way, all) = (head(self).saturating_sub(head(low)), head(high).saturating_sub(head(low)));
+        let place = (way as f64 / all.max(1) as f64 * places as f64) as usize;
+        place.min(places.saturating_sub(1))
     }
 }
 
@@ -337,6 +364,23 @@ mod tests {
             assert!(key > last && key <= Key::last(group));
             assert_eq!((key.group(), key.slot(), key.index()), (group, slot, index));
             last = key;
+        }
+    }
+
+    #[test]
+    fn keys_sort_as_their_bytes_and_are_expected_where_they_are() {
+        let key = |n: u64| {
+            Key(std::array::from_fn(|i| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (i % 8 * 8)) as u8))
+        };
+        let mut keys: Vec<Key> = (0..999).map(key).collect();
+        keys.sort();
+        assert!(keys.is_sorted_by_key(|key| key.0));
+        let (first, last) = (keys[0], keys[998]);
+        for (n, key) in keys.iter().enumerate() {
+            assert!(key.expected_place(&first, &last, keys.len()).abs_diff(n) < 60);
+            // Whatever the places are said to lie between.
+            assert!(key.expected_place(&last, &first, 3) < 3 && key.expected_place(&last, key, 3) < 3);
+            assert_eq!(key.expected_place(&first, &last, 0), 0);
         }
     }
 
