@@ -63,6 +63,11 @@ impl Name {
     fn header(self) -> Vec<u8> {
         format!(r#"{{"epoch":{},"slot":{}}}"#, self.epoch, self.slot).into_bytes()
     }
+    /// A message to it.
+    fn message(self, delete_is_valid: bool, sessions: Vec<OwnedSession>) -> Vec<u8> {
+        let (id, header) = (self.id().as_bytes().to_vec(), Some(self.header()));
+        OwnedMessage { id, header, delete_is_valid, chunk_threshold: 100.0, sessions }.encode().unwrap()
+    }
     /// Whether this writer writes to it.
     fn is_of(self, writer: usize) -> bool {
         self.slot < SHARED || self.slot == SHARED + writer
@@ -120,41 +125,44 @@ impl<F: FileIO> World<F> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn store(&self, name: Name, delete_is_valid: bool, sessions: Vec<OwnedSession>) {
-        let message = OwnedMessage {
-            id: name.id().as_bytes().to_vec(),
-            header: Some(name.header()),
-            delete_is_valid,
-            chunk_threshold: 100.0,
-            sessions,
+    /// Stores messages, several of them together.
+    fn store(&self, messages: &[Vec<u8>]) {
+        let messages: Vec<_> = messages.iter().map(|bytes| decode_message(bytes).unwrap()).collect();
+        let outcomes = match &messages[..] {
+            [message] => vec![self.store.store(message).unwrap()],
+            messages => self.store.store_all(messages).unwrap(),
         };
-        let bytes = message.encode().unwrap();
-        let message = decode_message(&bytes).unwrap();
-        let outcome = self.store.store(&message).unwrap();
-        assert_eq!(outcome.status, StoreStatus::Stored);
-        assert!(outcome.is_exact(&message), "{outcome:?}");
+        assert_eq!(outcomes.len(), messages.len());
+        for (outcome, message) in outcomes.iter().zip(&messages) {
+            assert_eq!(outcome.status, StoreStatus::Stored);
+            assert!(outcome.is_exact(message), "{outcome:?}");
+        }
     }
 
     fn write(&self, writer: usize) {
         for epoch in 0..EPOCHS {
             self.epochs.fetch_max(epoch as u32 + 1, Ordering::SeqCst);
-            let names: Vec<Name> = (0..SLOTS).map(|slot| Name { epoch, slot }).collect();
+            let names = (0..SLOTS).map(|slot| Name { epoch, slot });
+            let names: Vec<Name> = names.filter(|name| name.is_of(writer)).collect();
             for n in 0..MESSAGES {
-                for name in names.iter().filter(|name| name.is_of(writer)) {
+                for names in names.chunks(if n % 2 == 0 { 1 } else { names.len() }) {
                     if self.stopped() {
                         return;
                     }
                     let (from, to) = (count(n), count(n + 1));
-                    let sessions = (0..2).map(|session| OwnedSession {
-                        session: session_id(writer, session),
-                        after: from,
-                        last_signature: name.signature(writer, session, to),
-                        txs: (from..to).map(|n| name.tx(writer, session, n)).collect(),
-                    });
-                    let progress = self.progress(*name, writer);
-                    progress.begun.store(n + 1, Ordering::SeqCst);
-                    self.store(*name, false, sessions.collect());
-                    progress.done.store(n + 1, Ordering::SeqCst);
+                    let content = |name: &Name| {
+                        let sessions = (0..2).map(|session| OwnedSession {
+                            session: session_id(writer, session),
+                            after: from,
+                            last_signature: name.signature(writer, session, to),
+                            txs: (from..to).map(|n| name.tx(writer, session, n)).collect(),
+                        });
+                        name.message(false, sessions.collect())
+                    };
+                    let of_each = || names.iter().map(|name| self.progress(*name, writer));
+                    of_each().for_each(|progress| progress.begun.store(n + 1, Ordering::SeqCst));
+                    self.store(&names.iter().map(content).collect::<Vec<_>>());
+                    of_each().for_each(|progress| progress.done.store(n + 1, Ordering::SeqCst));
                 }
             }
             let own = Name { epoch, slot: SHARED + writer };
@@ -166,7 +174,7 @@ impl<F: FileIO> World<F> {
             };
             let progress = self.progress(own, writer);
             progress.erasing.store(true, Ordering::SeqCst);
-            self.store(own, true, vec![delete]);
+            self.store(&[own.message(true, vec![delete])]);
             assert!(self.store.erase_covalue_but_keep_tombstone(&own.id()).unwrap());
             progress.erased.store(true, Ordering::SeqCst);
         }

@@ -31,10 +31,6 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    pub(super) fn is_empty(&self) -> bool {
-        self.records == 0
-    }
-
     /// Forgets everything but the memory, of which it keeps so many bytes at most.
     pub(super) fn clear(&mut self, keep: usize) {
         self.bytes.clear();

@@ -30,7 +30,7 @@ const STAGED_BYTES: usize = 256 * 1024;
 /// What is written ahead of the log, at a time.
 const ZEROS: &[u8] = &[0; 64 * 1024];
 
-/// One change of the store: reads for deciding, one record, its effect on the index.
+/// One change of the store: reads for deciding, records, and their effect on the index.
 pub struct Write<'a, F: FileIO, S: Schema, D: Delta> {
     engine: &'a Engine<F, S, D>,
     log: MutexGuard<'a, Log<F>>,
@@ -286,9 +286,8 @@ impl<F: FileIO, S: Schema, D: Delta> Drop for Write<'_, F, S, D> {
         if self.appending && std::thread::panicking() {
             self.engine.core.latch.set(Error::Internal("a write panicked".to_owned()));
         }
-        if !self.log.staged.is_empty() {
-            self.log.staged.clear(STAGED_BYTES);
-        }
+        // Of a record that panicked on its way there may be rows only.
+        self.log.staged.clear(STAGED_BYTES);
     }
 }
 
