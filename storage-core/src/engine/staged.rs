@@ -1,7 +1,7 @@
 //! Records of a batch that wait to be written together: their bytes, and what they will do to the index.
 //!
-//! One write of many small records costs hardly more than one of a single record, and more than half of what a store costs
-//! is that call (most of it in a browser). But a row may be seen only when its record is in the log. So the rows wait here,
+//! One write of many small records costs hardly more than one of a single record, and that call is a third to a half of what
+//! a small store costs the engine. But a row may be seen only when its record is in the log. So the rows wait here,
 //! where only the batch itself sees them, and go to the index when the bytes are written; or nowhere, if that fails.
 //!
 //! Invariant: everything here is about the records after the log's end, in the order of their numbers, and under the lock of
