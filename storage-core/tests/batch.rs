@@ -90,7 +90,7 @@ fn of_a_batch_that_does_not_fit_is_stored_what_fits() {
         io.set_capacity(None);
         assert_eq!(store_all(&store, &messages[stored..]).unwrap(), messages.len() - stored);
     }
-    // None, some and all of them: each more than the one before, as a byte counts.
+    // None, some and all of them, and never less for more room.
     assert!(parts.is_sorted() && parts[0] == 0 && parts[4] > 0 && parts[4] < 80, "{parts:?}");
     assert_eq!(parts.last(), Some(&80));
 }

@@ -23,7 +23,7 @@ const KEEP_BUFFER: usize = 1 << 20;
 const SEGMENT_LIMIT: u64 = 1 << 31;
 /// Nothing is written ahead for a write larger than this, in bytes: what it writes would be written twice, which costs more.
 const LARGE_WRITE: usize = 64 * 1024;
-/// A record larger than this is not staged, in bytes: copying it would cost more than a write of its own.
+/// A record larger than this is not staged, in bytes: of a large one the call is a small part, and it would be copied.
 const LARGE_STAGED: usize = 16 * 1024;
 /// How much is staged at most, in bytes.
 const STAGED_BYTES: usize = 256 * 1024;
@@ -360,7 +360,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         Ok(())
     }
 
-    /// Writes zeros ahead of the log, if what is to be written at its end would make the file longer. A sync then has the record to
+    /// Writes zeros ahead of the log, if the write at its end would make the file longer. A sync then has the record to
     /// write, and not also the file's length and where its new blocks are: where each commit is synced this takes a third
     /// off. Recovery takes zeros for the end of the log.
     fn prepare(&self, log: &mut Log<F>, len: usize) -> Result<()> {

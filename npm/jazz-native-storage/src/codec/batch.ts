@@ -1,6 +1,6 @@
 /**
- * A batch of messages under construction (section 3.3): each is written straight into the bytes that go to the engine, so
- * that none is copied on its way.
+ * A batch of messages under construction (section 3.3): each is written straight into the bytes that go to the engine,
+ * without bytes of its own before.
  */
 import { ByteWriter } from "./writer.js";
 
