@@ -18,7 +18,7 @@ pub(crate) const MANIFEST: &str = "storage-core/fuzz/Cargo.toml";
 
 const FOLDER: &str = "storage-core/fuzz";
 const CARGO_FUZZ: Program = Program { package: "cargo-fuzz", name: "cargo-fuzz", version: "0.13.2" };
-const TARGETS: [&str; 5] = ["record", "manifest", "run", "wire", "store"];
+const TARGETS: [&str; 6] = ["record", "manifest", "run", "wire", "store", "file"];
 
 /// Seconds for each target: in the suite, and of the task unless it is told otherwise.
 const SUITE_SECONDS: u32 = 4;

@@ -96,6 +96,56 @@ fn clones_of_a_directory_in_memory_are_one_directory() {
     assert_eq!(code(InMemoryFileIO::new().list()), ErrorCode::Io, "others are others");
 }
 
+/// Files of a file system that is written over in place, whichever the temporary directory is on.
+#[cfg(target_os = "linux")]
+mod in_memory {
+    use super::{FileHandle, FileIO, OpenMode, StdFileIO, content};
+
+    fn directory() -> tempfile::TempDir {
+        tempfile::tempdir_in("/dev/shm").unwrap()
+    }
+
+    /// Write calls that this thread has made.
+    fn writes() -> u64 {
+        let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+        io.lines().find_map(|line| line.strip_prefix("syscw: ")).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn overwrites_are_writes() {
+        let parent = directory();
+        jazz_storage_file_suite::advised_overwrites_are_writes(&StdFileIO::new(parent.path().join("store")));
+    }
+
+    #[test]
+    fn small_overwrites_are_no_calls() {
+        let parent = directory();
+        let file = StdFileIO::new(parent.path()).open("a", OpenMode::CreateNew).unwrap();
+        assert!(file.overwrites_in_memory());
+        file.write_at(&[0; 100_000], 0).unwrap();
+        let calls = |len: usize, offsets: std::ops::Range<u64>| {
+            let before = writes();
+            for n in offsets {
+                file.write_at(&vec![n as u8; len], 50_000 + n * len as u64).unwrap();
+            }
+            writes() - before
+        };
+        assert_eq!(calls(100, 0..100), 100, "nobody has said so");
+        file.will_overwrite(50_000..100_000);
+        assert_eq!(calls(100, 0..500), 0);
+        file.sync().unwrap();
+        assert_eq!(calls(100, 0..500), 0, "after a sync too");
+        assert_eq!(calls(100, 499..501), 1, "behind the end");
+        assert_eq!(calls(20_000, 0..2), 2, "large ones");
+        file.truncate(60_000).unwrap();
+        assert_eq!(calls(100, 0..10), 10, "a file that was shortened");
+        assert_eq!(
+            content(&file)[50_000..51_000],
+            std::array::from_fn::<u8, 1_000, _>(|n| (n / 100) as u8)
+        );
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_refused_directory_is_a_typed_error() {

@@ -22,6 +22,7 @@ macro_rules! for_each_check {
             any: [
                 modes_of_opening,
                 reads_and_writes_are_complete_at_any_offset,
+                advised_overwrites_are_writes,
                 names_appear_and_disappear,
                 removed_files_stay_readable,
                 names_are_plain,
@@ -123,6 +124,55 @@ pub fn reads_and_writes_are_complete_at_any_offset(io: &impl FileIO) {
         file.will_read(advised);
     }
     assert_eq!(&content(&file)[5..], big, "advice changes nothing");
+}
+
+/// Whoever reads, and whatever becomes of the file meanwhile.
+pub fn advised_overwrites_are_writes(io: &impl FileIO) {
+    io.create_dir().unwrap();
+    let file = io.open("a", OpenMode::CreateNew).unwrap();
+    let other = io.open("a", OpenMode::ReadWrite).unwrap();
+    let mut expected = Vec::new();
+    let mut write = |bytes: &[u8], offset: usize| {
+        file.write_at(bytes, offset as u64).unwrap();
+        if expected.len() < offset + bytes.len() {
+            expected.resize(offset + bytes.len(), 0);
+        }
+        expected[offset..offset + bytes.len()].copy_from_slice(bytes);
+        assert!(content(&file) == expected && content(&other) == expected, "{} at {offset}", bytes.len());
+    };
+    write(&[1; 5_000], 0);
+    // Of bytes that the file has not, nothing is to be made.
+    file.will_overwrite(5_000..6_000);
+    write(b"behind the end", 5_000);
+    write(&[0; 60_000], 5_014);
+    file.will_overwrite(5_014..65_014);
+    for n in 0..300_usize {
+        write(&vec![n as u8; n % 200 + 1], 5_014 + n * 200);
+        if n % 100 == 50 {
+            file.sync().unwrap();
+        }
+    }
+    for offset in [0, 4_000, 5_013, 64_990, 65_014, 65_100] {
+        write(&[9; 100], offset);
+    }
+    write(&[8; 50_000], 3_000);
+    file.will_overwrite(0..10);
+    write(&[7; 10], 0);
+    write(&[6; 10], 5);
+    for advised in [0..0, 7..7, u64::MAX..u64::MAX, 9..u64::MAX] {
+        file.will_overwrite(advised);
+    }
+    write(&[5; 10], 2);
+    file.will_overwrite(0..60_000);
+    file.truncate(100).unwrap();
+    file.write_at(&[4; 10], 300).unwrap();
+    let shortened = content(&file);
+    assert!(shortened.len() == 310 && shortened == content(&other));
+    assert_eq!((shortened[0], shortened[99], shortened[100], shortened[309]), (7, 9, 0, 4));
+    let reader = io.open("a", OpenMode::Read).unwrap();
+    assert!(!reader.overwrites_in_memory());
+    reader.will_overwrite(0..310);
+    assert_eq!(code(reader.write_at(b"x", 0)), ErrorCode::PermissionDenied);
 }
 
 /// By creating, renaming and removing.

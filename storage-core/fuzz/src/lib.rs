@@ -6,6 +6,7 @@
 //!
 //! A panic here is a finding, so nothing of this crate is bound to avoid them.
 
+pub mod file;
 pub mod manifest;
 pub mod memory;
 pub mod record;

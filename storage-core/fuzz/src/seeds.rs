@@ -1,6 +1,6 @@
 //! Seeds: valid bytes of every form, each behind the byte that chooses what a target does with it.
 
-use crate::{manifest, record, run};
+use crate::{file, manifest, record, run};
 use jazz_storage_core::engine::run::RunWriter;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::entry::{Append, Create, Entry, ErasedSession};
@@ -23,6 +23,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "run" => runs(),
         "wire" => messages(),
         "store" => operations(),
+        "file" => file::operations(),
         unknown => panic!("there is no target {unknown}"),
     }
 }

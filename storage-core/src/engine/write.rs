@@ -23,6 +23,9 @@ const KEEP_BUFFER: usize = 1 << 20;
 const SEGMENT_LIMIT: u64 = 1 << 31;
 /// Nothing is written ahead for a write larger than this, in bytes: what it writes would be written twice, which costs more.
 const LARGE_WRITE: usize = 64 * 1024;
+/// What is written ahead where writing over it is cheaper than writing behind it, in bytes, and for writes up to which size.
+const OVERWRITE_BYTES: u64 = 256 * 1024;
+const SMALL_WRITE: usize = 16 * 1024;
 /// A record larger than this is not staged, in bytes: of a large one the call is a small part, and it would be copied.
 const LARGE_STAGED: usize = 16 * 1024;
 /// How much is staged at most, in bytes.
@@ -75,6 +78,10 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
             return Some(*value);
         }
         if let Some(known) = self.log.recent.get(key) {
+            if known.is_none() {
+                // A row of its group that comes first would leave it in doubt.
+                self.log.recent.keep(key, None);
+            }
             return known;
         }
         let known = self.engine.core.index().delta.get(key);
@@ -362,14 +369,19 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
 
     /// Writes zeros ahead of the log, if the write at its end would make the file longer. A sync then has the record to
     /// write, and not also the file's length and where its new blocks are: where each commit is synced this takes a third
-    /// off. Recovery takes zeros for the end of the log.
+    /// off. Elsewhere it is done if small writes then need no call of the system. Recovery takes zeros for the end of the log.
     fn prepare(&self, log: &mut Log<F>, len: usize) -> Result<()> {
-        let step = self.prepare_bytes.load(Ordering::Relaxed);
         let (offset, end) = (log.end, log.end + len as u64);
-        if step == 0 || end <= log.prepared || len > LARGE_WRITE {
+        if end <= log.prepared || len > LARGE_WRITE {
             return Ok(());
         }
         let handle = log.active.handle()?;
+        let for_syncs = self.prepare_bytes.load(Ordering::Relaxed);
+        let in_memory = for_syncs == 0 && handle.overwrites_in_memory();
+        let step = if in_memory { OVERWRITE_BYTES } else { for_syncs };
+        if step == 0 || (in_memory && len > SMALL_WRITE) {
+            return Ok(());
+        }
         let mut at = log.prepared.max(offset);
         log.prepared = end + step;
         while at < log.prepared {
@@ -381,6 +393,9 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 return if undone { Ok(()) } else { Err(self.latch.set(e)) };
             }
             at += zeros.len() as u64;
+        }
+        if in_memory {
+            handle.will_overwrite(offset..log.prepared);
         }
         Ok(())
     }

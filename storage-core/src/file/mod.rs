@@ -85,6 +85,16 @@ pub trait FileHandle: Send + Sync + 'static {
     }
     /// Writes all of `buf` at `offset`, growing the file if it ends before.
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<()>;
+    /// Whether writing over bytes that the file has can be much cheaper than writing behind its end, for who tells by
+    /// [`Self::will_overwrite`] where.
+    fn overwrites_in_memory(&self) -> bool {
+        false
+    }
+    /// Advice that small writes will go over these bytes, which the file has already. It may be ignored, as it is here, and
+    /// never fails.
+    fn will_overwrite(&self, bytes: Range<u64>) {
+        let _ = bytes;
+    }
     /// Hands buffered bytes to the operating system, so that they survive this process. Cheap where writes are unbuffered.
     fn flush(&self) -> Result<()>;
     /// Makes everything written so far durable against power loss.

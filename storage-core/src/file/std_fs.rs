@@ -10,6 +10,9 @@
 //! - the holder's process id stands in a file of its own, `OWNER`, as Windows keeps others from reading a locked file.
 //!   It is there for the error message only and decides nothing.
 
+#[cfg(target_os = "linux")]
+mod window;
+
 use super::{FileHandle, FileIO, OpenMode, check_name};
 use crate::error::{Error, LockHolder, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -17,6 +20,10 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(target_os = "linux")]
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 const LOCK_FILE: &str = "LOCK";
 const OWNER_FILE: &str = "OWNER";
@@ -115,7 +122,7 @@ impl FileIO for StdFileIO {
         let create = mode == OpenMode::CreateNew;
         let file = OpenOptions::new().read(true).write(writable).create_new(create).open(&path);
         match file {
-            Ok(file) => Ok(StdFile { file, path: path.into(), writable }),
+            Ok(file) => Ok(StdFile { file, path: path.into(), writable, over: Over::default() }),
             Err(error) => Err(Error::from_io(if create { "create" } else { "open" }, path, error)),
         }
     }
@@ -202,6 +209,7 @@ pub struct StdFile {
     file: File,
     path: Arc<Path>,
     writable: bool,
+    over: Over,
 }
 
 impl StdFile {
@@ -239,6 +247,9 @@ impl FileHandle for StdFile {
 
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<()> {
         self.check_writable("write")?;
+        if self.over.write(buf, offset) {
+            return Ok(());
+        }
         let mut done = 0;
         while let Some(rest) = buf.get(done..).filter(|rest| !rest.is_empty()) {
             match positioned::write(&self.file, rest, offset.saturating_add(done as u64)) {
@@ -251,6 +262,16 @@ impl FileHandle for StdFile {
         Ok(())
     }
 
+    fn overwrites_in_memory(&self) -> bool {
+        self.writable && self.over.is_apt(&self.file)
+    }
+
+    fn will_overwrite(&self, bytes: Range<u64>) {
+        if self.overwrites_in_memory() {
+            self.over.open(&self.file, bytes);
+        }
+    }
+
     fn flush(&self) -> Result<()> {
         // Nothing is buffered in this process.
         Ok(())
@@ -258,6 +279,7 @@ impl FileHandle for StdFile {
 
     fn sync(&self) -> Result<()> {
         let synced = if cfg!(target_os = "linux") { self.file.sync_data() } else { self.file.sync_all() };
+        self.over.was_synced();
         synced.map_err(|error| self.fail("sync", error))
     }
 
@@ -267,8 +289,84 @@ impl FileHandle for StdFile {
 
     fn truncate(&self, len: u64) -> Result<()> {
         self.check_writable("truncate")?;
+        self.over.close();
         self.file.set_len(len).map_err(|error| self.fail("truncate", error))
     }
+}
+
+/// What of a file is written over in memory (see [`window`]).
+#[cfg(target_os = "linux")]
+#[derive(Debug, Default)]
+struct Over {
+    is_apt: OnceLock<bool>,
+    window: Mutex<Option<window::Window>>,
+    /// A sync has taken the window's pages away.
+    was_synced: AtomicBool,
+}
+
+/// Larger writes are left to the system: copying is most of them.
+#[cfg(target_os = "linux")]
+const SMALL_WRITE: usize = 16 * 1024;
+
+#[cfg(target_os = "linux")]
+impl Over {
+    fn window(&self) -> MutexGuard<'_, Option<window::Window>> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_apt(&self, file: &File) -> bool {
+        *self.is_apt.get_or_init(|| window::Window::is_apt(file))
+    }
+
+    fn open(&self, file: &File, bytes: Range<u64>) {
+        let mut window = self.window();
+        // Of the one before first, so that there are never two.
+        *window = None;
+        *window = window::Window::new(file, bytes);
+    }
+
+    fn write(&self, bytes: &[u8], offset: u64) -> bool {
+        if bytes.len() > SMALL_WRITE {
+            return false;
+        }
+        let mut place = self.window();
+        let Some(window) = place.as_mut() else { return false };
+        if self.was_synced.load(Ordering::Relaxed) {
+            self.was_synced.store(false, Ordering::Relaxed);
+            window.was_synced();
+        }
+        window.write(bytes, offset).unwrap_or_else(|window::NotReady| {
+            // The system's write will tell why.
+            *place = None;
+            false
+        })
+    }
+
+    fn was_synced(&self) {
+        self.was_synced.store(true, Ordering::Relaxed);
+    }
+
+    fn close(&self) {
+        *self.window() = None;
+    }
+}
+
+/// Elsewhere all writes are the system's.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug, Default)]
+struct Over;
+
+#[cfg(not(target_os = "linux"))]
+impl Over {
+    fn is_apt(&self, _: &File) -> bool {
+        false
+    }
+    fn open(&self, _: &File, _: Range<u64>) {}
+    fn write(&self, _: &[u8], _: u64) -> bool {
+        false
+    }
+    fn was_synced(&self) {}
+    fn close(&self) {}
 }
 
 #[cfg(unix)]
