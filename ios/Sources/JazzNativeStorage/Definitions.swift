@@ -16,6 +16,8 @@ public enum Forms {
     public static let outcomeHeaderMissing: UInt32 = 1
     /// Status of a message: sessions that begin after what is stored were left out, others stored.
     public static let outcomeGap: UInt32 = 2
+    /// Bit of the count of a batch: it is stored only if all of what came before it was stored.
+    public static let batchFollows: UInt32 = 2147483648
     /// Flag of a loaded session: it has at least one chunk signature.
     public static let sessionHasChunkSignature: UInt32 = 1
     /// State of a piece: its content is left to `loadPiece`.

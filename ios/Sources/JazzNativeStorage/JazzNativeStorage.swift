@@ -799,12 +799,14 @@ public protocol NativeStorageProtocol: AnyObject, Sendable {
     func storeAsync(message: Data) async throws  -> Bytes?
 
     /**
-     * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+     * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+     * stored before it through this object was not stored wholly (section 3.3).
      */
     func storeBatch(batch: Data) throws  -> Bytes
 
     /**
-     * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+     * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+     * stored before it through this object was not stored wholly (section 3.3).
      *
      * Does not block the caller.
      */
@@ -1633,7 +1635,8 @@ open func storeAsync(message: Data)async throws  -> Bytes?  {
 }
 
     /**
-     * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+     * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+     * stored before it through this object was not stored wholly (section 3.3).
      */
 open func storeBatch(batch: Data)throws  -> Bytes  {
     return try  FfiConverterTypeBytes_lift(try rustCallWithError(FfiConverterTypeStorageError_lift) {
@@ -1645,7 +1648,8 @@ open func storeBatch(batch: Data)throws  -> Bytes  {
 }
 
     /**
-     * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+     * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+     * stored before it through this object was not stored wholly (section 3.3).
      *
      * Does not block the caller.
      */
@@ -5247,10 +5251,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_store_async() != 63583) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch() != 23070) {
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch() != 10055) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async() != 59201) {
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async() != 1702) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_task() != 6314) {

@@ -5,7 +5,8 @@
  *
  * Messages are written when they are taken in, so a caller may alter them afterwards: into the batch in which they will
  * travel, unless a failure or a correction comes in between. The next batch sets out before the callers of the last one are
- * told, so that the engine works while they go on; but only if all of that was stored.
+ * told, so that the engine works while they go on; but only if all of that was stored. If there are enough messages for a
+ * full one, it sets out while the last one is still being stored; the engine handles it only if all of that was.
  */
 
 import { BatchWriter } from "./codec/batch.js";
@@ -19,8 +20,8 @@ import type { Written } from "./storage-base.js";
 const BATCH_MESSAGES = 256;
 /** A batch of so many bytes is full. */
 const BATCH_BYTES = 1 << 20;
-/** Batches whose memory is kept for later ones: one is written while another travels. */
-const SPARE_BATCHES = 2;
+/** Batches whose memory is kept for later ones: one is written while two others travel. */
+const SPARE_BATCHES = 3;
 
 /** What the queue needs of its storage. */
 export interface StoreQueueHost {
@@ -76,6 +77,9 @@ export class StoreQueue {
   /** What is to be sent, in order; the last one may not be full. */
   private readonly parcels: Parcel[] = [];
   private readonly spare: BatchWriter[] = [];
+  /** The trip whose outcome is waited for, and the one that follows it. */
+  private current: Trip | undefined;
+  private ahead: Trip | undefined;
   private running: Promise<void> | undefined;
   /** After a batch failed as a whole, this many messages go one by one, to find the one at fault. */
   private oneByOne = 0;
@@ -94,6 +98,7 @@ export class StoreQueue {
     const entry = newEntry({ correction, done, left: 1 }, undefined);
     this.write(parcel, entry, message);
     parcel.entries.push(entry);
+    this.sendAhead();
     // What else the caller stores in this turn goes along in the first trip.
     this.running ??= Promise.resolve().then(() => this.run());
   }
@@ -113,9 +118,22 @@ export class StoreQueue {
   }
 
   private async run(): Promise<void> {
-    let trip = this.begin();
-    while (trip) trip = (await this.finish(trip)) ?? this.begin();
+    for (;;) {
+      this.current ??= this.begin();
+      if (!this.current) break;
+      this.sendAhead();
+      await this.finish(this.current);
+    }
     this.running = undefined;
+  }
+
+  /** Sends what comes after the current trip, if that fills a batch. */
+  private sendAhead(): void {
+    const [parcel] = this.parcels;
+    if (!this.current || this.ahead || this.loose.length > 0 || !parcel) return;
+    if (!isFull(parcel) || parcel.batch.count === 0) return;
+    this.parcels.shift();
+    this.ahead = this.send(parcel, true);
   }
 
   /** Sends what is next, if there is anything. Of what could not be written, all that comes before it fails now. */
@@ -123,24 +141,28 @@ export class StoreQueue {
     for (;;) {
       const parcel = this.takeLoose() ?? this.parcels.shift();
       if (!parcel) return undefined;
-      if (parcel.batch.count > 0) return this.send(parcel);
+      if (parcel.batch.count > 0) return this.send(parcel, false);
       this.giveBack(parcel);
       for (const entry of parcel.entries) this.fail(entry, entry.failure?.error);
     }
   }
 
-  private send(parcel: Parcel): Trip {
+  private send(parcel: Parcel, follows: boolean): Trip {
     this.host.beforeStore();
-    return { parcel, startedClosed: this.closed, outcomes: this.outcomesOf(parcel.batch) };
+    const outcomes = this.outcomesOf(parcel.batch, follows);
+    // Its failure is met when its turn comes.
+    outcomes.catch(() => {});
+    return { parcel, startedClosed: this.closed, outcomes };
   }
 
-  /** Tells what became of a parcel. Gives the next trip if that has begun. */
-  private async finish({ parcel, startedClosed, outcomes: coming }: Trip): Promise<Trip | undefined> {
+  /** Tells what became of the current trip's parcel. The next trip is the current one then, if it has begun. */
+  private async finish({ parcel, startedClosed, outcomes: coming }: Trip): Promise<void> {
     const { entries } = parcel;
     let outcomes: StoreOutcome[];
     try {
       outcomes = await coming;
     } catch (error) {
+      await this.callBack();
       if (entries.length === 1) {
         this.giveBack(parcel);
         this.fail(entries[0] as Entry, error);
@@ -149,24 +171,38 @@ export class StoreQueue {
         this.oneByOne = entries.length;
         this.loosen(parcel, 0, 0);
       }
-      return undefined;
+      return;
     }
     const handled = handledOf(entries, outcomes.length);
+    const isWhole = handled === entries.length && outcomes.every(isStored);
+    if (!isWhole) await this.callBack();
     this.loosen(parcel, handled, outcomes.length);
-    const next = this.loose.length === 0 && outcomes.every(isStored) ? this.setOut() : undefined;
+    this.current = isWhole && this.loose.length === 0 ? (this.ahead ?? this.setOut()) : undefined;
+    this.ahead = undefined;
+    this.sendAhead();
     let at = 0;
     for (const entry of entries.slice(0, handled)) {
       if (entry.failure) this.fail(entry, entry.failure.error);
       else this.complete(entry, outcomes[at++] as StoreOutcome, startedClosed);
     }
-    return next;
+  }
+
+  /** Of the current trip not all is stored: takes back what was to follow it, of which then nothing is. */
+  private async callBack(): Promise<void> {
+    const { ahead } = this;
+    this.current = undefined;
+    this.ahead = undefined;
+    if (!ahead) return;
+    // If it was handled all the same, as its predecessor failed after being stored, it is stored again without effect.
+    await ahead.outcomes.catch(() => {});
+    this.loosen(ahead.parcel, 0, 0);
   }
 
   private setOut(): Trip | undefined {
     const [parcel] = this.parcels;
     if (!parcel || parcel.batch.count === 0) return undefined;
     this.parcels.shift();
-    return this.send(parcel);
+    return this.send(parcel, false);
   }
 
   /** Takes the bytes of the entries from `handled` on out of their parcel, which has `stored` messages before them. */
@@ -265,11 +301,13 @@ export class StoreQueue {
   }
 
   /** Stores a batch, and tells what became of the messages handled: all, or up to one that needs a correction. */
-  private async outcomesOf(batch: BatchWriter): Promise<StoreOutcome[]> {
+  private async outcomesOf(batch: BatchWriter, follows: boolean): Promise<StoreOutcome[]> {
     const { native } = this.host;
-    if (batch.count === 1) return [readOutcome(await native.storeAsync(batch.message(0)))];
-    const outcomes = readBatchOutcomes(await native.storeBatchAsync(batch.request()));
-    if (outcomes.length === 0 || outcomes.length > batch.count) throw malformed("a batch has wrong outcomes");
+    if (batch.count === 1 && !follows) return [readOutcome(await native.storeAsync(batch.message(0)))];
+    const outcomes = readBatchOutcomes(await native.storeBatchAsync(batch.request(follows)));
+    const fewest = follows ? 0 : 1;
+    if (outcomes.length < fewest || outcomes.length > batch.count)
+      throw malformed("a batch has wrong outcomes");
     return outcomes;
   }
 }

@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { BATCH_FOLLOWS } from "../src/generated/definitions.js";
 import type { JazzNativeStorage } from "../src/index.js";
 import {
   HEADER,
@@ -17,7 +18,9 @@ import {
 } from "./support.js";
 
 const MESSAGES = 4000;
+/** Messages under way at a time: fewer than fill a batch, and more than fill two. */
 const WINDOW = 64;
+const LARGE_WINDOW = 700;
 const SESSIONS = ["sealer_z1/signer_z1_session_z1", "sealer_z1/signer_z1_session_z2"];
 
 interface Native {
@@ -98,11 +101,13 @@ class Script {
 }
 
 test.each([
-  { name: "none fails", failing: Number.POSITIVE_INFINITY, seed: 1 },
-  { name: "batches get lost", failing: 7, seed: 2 },
+  { name: "none fails", window: WINDOW, failing: Number.POSITIVE_INFINITY, seed: 1 },
+  { name: "batches get lost", window: WINDOW, failing: 7, seed: 2 },
+  { name: "none fails", window: LARGE_WINDOW, failing: Number.POSITIVE_INFINITY, seed: 3 },
+  { name: "batches get lost", window: LARGE_WINDOW, failing: 7, seed: 4 },
 ])(
-  "Q-3, C-3: messages are stored in order while some are corrected, and $name",
-  async ({ failing, seed }) => {
+  "Q-3, C-3: $window messages at a time are stored in order while some are corrected, and $name",
+  async ({ window, failing, seed }) => {
     const logged = silence("error");
     const storage = await open({ durability: "memory", flavour: "async" });
     const lost = loseBatches(storage, failing);
@@ -113,7 +118,7 @@ test.each([
     let valid = 0;
     let wake: (() => void) | undefined;
     for (let sent = 0; sent < MESSAGES; sent++) {
-      while (valid - finished.length >= WINDOW) await new Promise<void>((resolve) => (wake = resolve));
+      while (valid - finished.length >= window) await new Promise<void>((resolve) => (wake = resolve));
       const { message: content, valid: isValid } = script.next();
       const number = valid;
       if (isValid) valid++;
@@ -146,13 +151,15 @@ test.each([
   },
 );
 
-test("Q-3: the next batch sets out before the callers of the last one are told, but only if all of that was stored", async () => {
+/** A storage of which all is told that is sent to the engine, and that is stored for who sends messages of one session. */
+async function watched() {
   const storage = await open({ durability: "memory", flavour: "async" });
   const native = Reflect.get(storage, "native") as Native;
   const send = native.storeBatchAsync.bind(native);
   const events: string[] = [];
   native.storeBatchAsync = (batch) => {
-    events.push("sent");
+    const follows = new DataView(batch.buffer, batch.byteOffset).getUint32(0, true) >= BATCH_FOLLOWS;
+    events.push(follows ? "sent ahead" : "sent");
     return send(batch);
   };
   const session = SESSIONS[0] as string;
@@ -164,16 +171,61 @@ test("Q-3: the next batch sets out before the callers of the last one are told, 
     };
     storage.store(part, correction, () => after % 100 === 0 && events.push(`stored ${after}`));
   };
+  /** Sends messages of which the one before the first is lacking, and brings it when asked. */
+  const storeLacking = (first: number, end: number) => {
+    const transactions = [secret(`${first - 1}`), secret(`${first}`)];
+    const lacking = message("co_z1", { [session]: { after: first - 1, transactions } });
+    store(first, () => [lacking]);
+    for (let after = first + 1; after < end; after++) store(after);
+  };
+  const stored = async () => {
+    const { sessions } = await loadWhole(storage, "co_z1");
+    return sessions[session]?.transactions;
+  };
+  return { storage, events, store, storeLacking, stored };
+}
+
+const secrets = (end: number) => Array.from({ length: end }, (_, i) => secret(`${i}`));
+
+test("Q-3: the next batch sets out before the callers of the last one are told, but only if all of that was stored", async () => {
+  const { storage, events, store, storeLacking, stored } = await watched();
   for (let after = 0; after <= 300; after++) store(after);
   await storage.flush();
   expect(events.splice(0)).toEqual(["sent", "sent", "stored 0", "stored 100", "stored 200", "stored 300"]);
 
-  const transactions = [secret("301"), secret("302")];
-  const lacking = message("co_z1", { [session]: { after: 301, transactions } });
-  for (let after = 302; after <= 600; after++) store(after, after === 302 ? () => [lacking] : undefined);
+  storeLacking(302, 601);
   await storage.flush();
   expect(events.slice(0, 3)).toEqual(["sent", "asked", "sent"]);
   expect(events.filter((event) => event === "asked")).toHaveLength(1);
-  const { sessions } = await loadWhole(storage, "co_z1");
-  expect(sessions[session]?.transactions.length).toBe(601);
+  expect(await stored()).toEqual(secrets(601));
+});
+
+test("Q-3, C-3: a full batch sets out while the last one is being stored, and is stored only if all of that was", async () => {
+  const { storage, events, store, storeLacking, stored } = await watched();
+  for (let after = 0; after < 700; after++) store(after);
+  await storage.flush();
+  expect(events.splice(0)).toEqual([
+    ...["sent", "sent ahead", "stored 0", "stored 100", "stored 200"],
+    ...["sent", "stored 300", "stored 400", "stored 500", "stored 600"],
+  ]);
+
+  storeLacking(701, 1400);
+  await storage.flush();
+  expect(events.slice(0, 4)).toEqual(["sent", "sent ahead", "asked", "sent"]);
+  expect(events.filter((event) => event === "asked")).toHaveLength(1);
+  expect(events.filter((event) => event.startsWith("stored"))).toEqual(
+    [800, 900, 1000, 1100, 1200, 1300].map((after) => `stored ${after}`),
+  );
+  expect(await stored()).toEqual(secrets(1400));
+});
+
+test("Q-3: messages before and behind a batch that was lost are stored in order", async () => {
+  const { storage, events, store, stored } = await watched();
+  const logged = silence("error");
+  loseBatches(storage, 3);
+  for (let after = 0; after < 2000; after++) store(after);
+  await storage.flush();
+  expect(events.filter((event) => event === "asked")).toEqual([]);
+  expect(await stored()).toEqual(secrets(2000));
+  expect(logged).not.toHaveBeenCalled();
 });

@@ -160,6 +160,12 @@ pub(crate) fn batch(messages: &[Message]) -> Bytes {
     answers(messages.iter().map(Message::encode))
 }
 
+/// A batch that is stored only if all of what came before it was (section 3.3).
+pub(crate) fn following(messages: &[Message]) -> Bytes {
+    let list: Vec<Bytes> = messages.iter().map(|message| form().sized(message.encode())).collect();
+    form().u32(1 << 31 | list.len()).and(list.into_iter().collect::<Bytes>())
+}
+
 /// A list of answers: none is of length 0 (sections 3.3 and 3.5).
 pub(crate) fn answers(list: impl IntoIterator<Item = Bytes>) -> Bytes {
     let list: Vec<Bytes> = list.into_iter().map(|bytes| form().sized(bytes)).collect();

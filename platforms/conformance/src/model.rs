@@ -40,12 +40,16 @@ pub(crate) fn agrees(case: &Case) -> std::result::Result<(), String> {
 struct Stores {
     handles: HashMap<&'static str, Rc<ModelStorage>>,
     paths: HashMap<String, Rc<ModelStorage>>,
+    /// By handle, whether all was stored of what was last given to it to be.
+    wholes: HashMap<&'static str, bool>,
 }
 
 impl Stores {
     fn call(&mut self, call: &Call) -> std::result::Result<(), String> {
+        let whole = self.wholes.entry(call.on.unwrap_or_default()).or_insert(true);
         // What is refused changes nothing, and is refused before it would reach a model.
         if matches!(call.expected, Expected::Fails(..)) {
+            *whole &= !matches!(call.name, "store" | "storeBatch");
             return Ok(());
         }
         if call.name == "open" {
@@ -61,7 +65,7 @@ impl Stores {
             return Ok(());
         }
         let Some(model) = call.on.and_then(|on| self.handles.get(on)) else { return Ok(()) };
-        match (said(model, call), &call.expected) {
+        match (said(model, call, whole), &call.expected) {
             (Ok(None), _) | (Ok(Some(_)), Expected::Success) => Ok(()),
             (Ok(Some(said)), Expected::Gives(expected)) if is_same(&said, expected) => Ok(()),
             (Ok(Some(said)), _) => Err(format!("gives {} for {}", said.json(), call.name)),
@@ -70,8 +74,8 @@ impl Stores {
     }
 }
 
-/// What the model says; nothing where it has nothing to say.
-fn said(model: &ModelStorage, call: &Call) -> Result<Option<Value>> {
+/// What the model says; nothing where it has nothing to say. `whole`: whether all was stored of what was last given to be.
+fn said(model: &ModelStorage, call: &Call, whole: &mut bool) -> Result<Option<Value>> {
     let bytes = |n: usize| match call.with.get(n) {
         Some(Value::Bytes(bytes)) => bytes.bytes(),
         _ => Vec::new(),
@@ -88,15 +92,21 @@ fn said(model: &ModelStorage, call: &Call) -> Result<Option<Value>> {
         "store" => {
             let bytes = bytes(0);
             let message = wire::decode_message(&bytes)?;
-            model.store(&message)?.encode(&message)?.map_or(Value::Nothing, raw)
+            let outcome = model.store(&message)?;
+            *whole = outcome.status == wire::StoreStatus::Stored;
+            outcome.encode(&message)?.map_or(Value::Nothing, raw)
         }
         "storeBatch" => {
             let bytes = bytes(0);
             let mut answers = Vec::new();
-            for message in wire::decode_batch(&bytes)? {
-                let outcome = model.store(&message)?;
-                answers.push(outcome.encode(&message)?);
-                if outcome.status != wire::StoreStatus::Stored {
+            let batch = wire::decode_batch(&bytes)?;
+            let handled = if batch.follows && !*whole { &[] } else { batch.messages.as_slice() };
+            *whole |= !handled.is_empty() || !batch.follows;
+            for message in handled {
+                let outcome = model.store(message)?;
+                answers.push(outcome.encode(message)?);
+                *whole = outcome.status == wire::StoreStatus::Stored;
+                if !*whole {
                     break;
                 }
             }

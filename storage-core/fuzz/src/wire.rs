@@ -24,8 +24,8 @@ pub fn check(data: &[u8]) {
             }
         }
         1 => {
-            if let Ok(messages) = in_proportion(len, || decode_batch(bytes)) {
-                stored(&messages);
+            if let Ok(batch) = in_proportion(len, || decode_batch(bytes)) {
+                stored(&batch.messages);
             }
         }
         2 => {

@@ -9,7 +9,7 @@ use crate::engine::observer::Observer;
 use crate::engine::{Durability, EngineStats};
 use crate::error::Result;
 use crate::file::FileIO;
-use crate::format::wire::{self, ContentMessage};
+use crate::format::wire::ContentMessage;
 use crate::store::bftree::BfTreeStorage;
 use crate::store::content::{ContentStore, StoreOutcome};
 use crate::store::rows::{CoValueId, KnownState, LockOutcome, LockTiming, SessionId, SyncStateUpdate};
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The operations of a store, without generics.
 pub(super) trait Backing: Send + Sync {
     fn store(&self, message: &ContentMessage<'_>) -> Result<StoreOutcome>;
-    fn store_batch(&self, messages: &[ContentMessage<'_>]) -> Result<Vec<u8>>;
+    fn store_batch(&self, messages: &[ContentMessage<'_>]) -> Result<Vec<StoreOutcome>>;
     fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>>;
     fn load_piece_encoded(
         &self,
@@ -78,11 +78,8 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     fn store(&self, message: &ContentMessage<'_>) -> Result<StoreOutcome> {
         ContentStore::store(&self.store, message)
     }
-    fn store_batch(&self, messages: &[ContentMessage<'_>]) -> Result<Vec<u8>> {
-        let outcomes = self.store.store_all(messages)?;
-        let answers: Result<Vec<_>> =
-            messages.iter().zip(&outcomes).map(|(message, outcome)| outcome.encode(message)).collect();
-        wire::encode_answers(&answers?)
+    fn store_batch(&self, messages: &[ContentMessage<'_>]) -> Result<Vec<StoreOutcome>> {
+        self.store.store_all(messages)
     }
     fn load_encoded(&self, id: &[u8], budget: u64) -> Result<Option<Vec<u8>>> {
         self.store.load_encoded(id, budget)

@@ -14,6 +14,7 @@ use super::storage::NativeStorage;
 use crate::engine::observer::{Event, Observer};
 use crate::error::Result;
 use crate::store::queued::{Lane, Lanes, guarded};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// What the clones of a [`NativeStorage`] share.
@@ -22,6 +23,22 @@ pub(super) struct Handle {
     open: Mutex<Option<Arc<dyn Backing>>>,
     lanes: Arc<Lanes>,
     listeners: Mutex<Vec<Arc<dyn EventListener>>>,
+    /// Whether all messages of the last call that stored some were stored.
+    is_whole: AtomicBool,
+}
+
+/// A call that stores messages: what follows it may depend on their all being stored.
+pub(super) struct Chain<'a> {
+    handle: &'a Handle,
+    /// Whether all messages of the call before were stored.
+    pub(super) is_whole: bool,
+}
+
+impl Chain<'_> {
+    /// Notes whether all messages of this call were stored. A call that ends without has not stored all.
+    pub(super) fn end(self, is_whole: bool) {
+        self.handle.is_whole.store(is_whole, Ordering::SeqCst);
+    }
 }
 
 /// Where a change leaves what waits until it is durable.
@@ -63,6 +80,7 @@ impl NativeStorage {
             open: Mutex::new(Some(backing)),
             lanes: Arc::new(Lanes::new("jazz-storage")),
             listeners: Mutex::default(),
+            is_whole: AtomicBool::new(true),
         };
         Ok(Self { handle: Arc::new(handle), deferred: None })
     }
@@ -106,6 +124,11 @@ impl NativeStorage {
     fn observe(&self, backing: &dyn Backing) {
         let handle: Weak<dyn Observer> = Arc::downgrade(&(Arc::clone(&self.handle) as Arc<dyn Observer>));
         backing.observe(handle);
+    }
+
+    /// Begins a call that stores messages.
+    pub(super) fn chain(&self) -> Chain<'_> {
+        Chain { handle: &self.handle, is_whole: self.handle.is_whole.swap(false, Ordering::SeqCst) }
     }
 
     /// Runs what changes the store.

@@ -27,7 +27,8 @@ use super::options::{LockRefusal, LockResult, OpenOptions, StorageStats};
 use super::pending::{Pending, detached};
 use super::task::StorageTask;
 use crate::error::{Error, Result};
-use crate::format::wire;
+use crate::format::wire::{self, Batch, StoreStatus};
+use crate::store::content::StoreOutcome;
 use crate::store::queued::{Lane, guarded};
 use crate::store::rows::{self, CoValueId, LockOutcome, LockTiming, PeerId, SessionId};
 use jazz_storage_macros::operations;
@@ -87,16 +88,28 @@ impl NativeStorage {
     /// stands where the message ends, else the outcome (section 3.2).
     #[lane(Write)]
     pub fn store(&self, message: &[u8]) -> Result<Option<Bytes>> {
+        let chain = self.chain();
         let message = wire::decode_message(message)?;
-        let outcome = self.change(|backing| backing.store(&message))?.encode(&message)?;
-        Ok(outcome.map(Bytes::from))
+        let outcome = self.change(|backing| backing.store(&message))?;
+        chain.end(outcome.status == StoreStatus::Stored);
+        Ok(outcome.encode(&message)?.map(Bytes::from))
     }
 
-    /// Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+    /// Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+    /// stored before it through this object was not stored wholly (section 3.3).
     #[lane(Write)]
     pub fn store_batch(&self, batch: &[u8]) -> Result<Bytes> {
-        let messages = wire::decode_batch(batch)?;
-        self.change(|backing| backing.store_batch(&messages)).map(Bytes::from)
+        let chain = self.chain();
+        let Batch { follows, messages } = wire::decode_batch(batch)?;
+        if follows && !chain.is_whole {
+            return wire::encode_answers(&[]).map(Bytes::from);
+        }
+        let outcomes = self.change(|backing| backing.store_batch(&messages))?;
+        let is_whole = |outcome: &StoreOutcome| outcome.status == StoreStatus::Stored;
+        chain.end(outcomes.len() == messages.len() && outcomes.iter().all(is_whole));
+        let answers: Result<Vec<_>> =
+            messages.iter().zip(&outcomes).map(|(message, outcome)| outcome.encode(message)).collect();
+        wire::encode_answers(&answers?).map(Bytes::from)
     }
 
     /// Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature

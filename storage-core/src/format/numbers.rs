@@ -34,6 +34,7 @@ numbers! {
     OUTCOME_STORED: u8 = 0, "Status of a message: all of it was stored.";
     OUTCOME_HEADER_MISSING: u8 = 1, "Status of a message: nothing was stored, as the CoValue is unknown and its header missing.";
     OUTCOME_GAP: u8 = 2, "Status of a message: sessions that begin after what is stored were left out, others stored.";
+    BATCH_FOLLOWS: u32 = 0x8000_0000, "Bit of the count of a batch: it is stored only if all of what came before it was stored.";
     SESSION_HAS_CHUNK_SIGNATURE: u8 = 1, "Flag of a loaded session: it has at least one chunk signature.";
     PIECE_LEFT_OUT: u8 = 0, "State of a piece: its content is left to `loadPiece`.";
     PIECE_HAS_CONTENT: u8 = 1, "State of a piece: its signature and transactions follow.";

@@ -13,8 +13,8 @@ pub use loaded::{
 };
 
 use super::numbers::{
-    FORM_VERSION, MESSAGE_DELETE_IS_VALID, MESSAGE_HAS_HEADER, OUTCOME_GAP, OUTCOME_HEADER_MISSING,
-    OUTCOME_STORED,
+    BATCH_FOLLOWS, FORM_VERSION, MESSAGE_DELETE_IS_VALID, MESSAGE_HAS_HEADER, OUTCOME_GAP,
+    OUTCOME_HEADER_MISSING, OUTCOME_STORED,
 };
 use super::text::{Reader, Text, put_str16, put_str32, to_usize};
 use super::tx;
@@ -148,20 +148,30 @@ fn has_duplicates(sessions: &[SessionContent<'_>]) -> bool {
     !sessions.iter().all(|session| seen.insert(session.session))
 }
 
+/// A batch of content messages, borrowed from the bytes it was read from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch<'a> {
+    /// Whether it is stored only if all of what came before it was stored.
+    pub follows: bool,
+    /// The messages, in order.
+    pub messages: Vec<ContentMessage<'a>>,
+}
+
 /// Reads and checks a batch of content messages (section 3.3): all of them before any is stored.
 ///
 /// # Errors
 /// Those of [`decode_message`].
-pub fn decode_batch(bytes: &[u8]) -> Result<Vec<ContentMessage<'_>>> {
+pub fn decode_batch(bytes: &[u8]) -> Result<Batch<'_>> {
     let mut reader = Reader::new(bytes);
-    let count = to_usize(reader.u32()?);
+    let head = reader.u32()?;
+    let count = to_usize(head & !BATCH_FOLLOWS);
     let mut messages = Vec::with_capacity(count.min(bytes.len() / 4));
     for _ in 0..count {
         let len = reader.u32()?;
         messages.push(decode_message(reader.take(to_usize(len))?)?);
     }
     reader.finish()?;
-    Ok(messages)
+    Ok(Batch { follows: head & BATCH_FOLLOWS != 0, messages })
 }
 
 /// A content message that owns its parts, for those who make one.

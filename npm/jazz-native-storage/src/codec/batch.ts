@@ -2,6 +2,7 @@
  * A batch of messages under construction (section 3.3): each is written straight into the bytes that go to the engine,
  * without bytes of its own before.
  */
+import { BATCH_FOLLOWS } from "../generated/definitions.js";
 import { ByteWriter } from "./writer.js";
 
 const COUNT_BYTES = 4;
@@ -50,9 +51,9 @@ export class BatchWriter {
     return result;
   }
 
-  /** The bytes of the batch, valid until it is written to. */
-  request(): Uint8Array {
-    this.writer.patchU32(0, this.count);
+  /** The bytes of the batch, valid until it is written to: stored only if all before it is, if it `follows`. */
+  request(follows: boolean): Uint8Array {
+    this.writer.patchU32(0, follows ? BATCH_FOLLOWS + this.count : this.count);
     return this.writer.written();
   }
 

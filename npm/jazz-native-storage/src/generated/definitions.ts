@@ -21,6 +21,9 @@ export const OUTCOME_HEADER_MISSING = 1;
 /** Status of a message: sessions that begin after what is stored were left out, others stored. */
 export const OUTCOME_GAP = 2;
 
+/** Bit of the count of a batch: it is stored only if all of what came before it was stored. */
+export const BATCH_FOLLOWS = 2147483648;
+
 /** Flag of a loaded session: it has at least one chunk signature. */
 export const SESSION_HAS_CHUNK_SIGNATURE = 1;
 

@@ -10,7 +10,10 @@ export interface NativeStorage {
    * stands where the message ends, else the outcome (section 3.2).
    */
   store(message: Uint8Array): Uint8Array | Nothing
-  /** Stores messages in order, stopping after the first that is not wholly stored (section 3.3). */
+  /**
+   * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+   * stored before it through this object was not stored wholly (section 3.3).
+   */
   storeBatch(batch: Uint8Array): Uint8Array
   /**
    * Loads a CoValue as one snapshot (section 3.4); nothing if it is not stored. Pieces that end with a chunk signature
@@ -92,7 +95,8 @@ export interface NativeStorage {
    */
   storeAsync(message: Uint8Array): Promise<Uint8Array | Nothing>
   /**
-   * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+   * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+   * stored before it through this object was not stored wholly (section 3.3).
    *
    * Does not block the caller.
    */

@@ -634,13 +634,15 @@ export class NativeStorage {
      */
     storeAsync(message: Uint8Array | number[]): Promise<Uint8Array | undefined>;
     /**
-     * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+     * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+     * stored before it through this object was not stored wholly (section 3.3).
      *
      * Does not block the caller.
      */
     storeBatchAsync(batch: Uint8Array | number[]): Promise<Uint8Array>;
     /**
-     * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+     * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+     * stored before it through this object was not stored wholly (section 3.3).
      */
     storeBatch(batch: Uint8Array | number[]): Uint8Array;
     /**

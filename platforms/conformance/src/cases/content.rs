@@ -2,8 +2,8 @@
 
 use crate::bytes::Bytes;
 use crate::forms::{
-    HEADER, answers, append, batch, create, gap, header_missing, known, loaded, loaded_with, private,
-    signature, stored, trusting,
+    HEADER, answers, append, batch, create, following, gap, header_missing, known, loaded, loaded_with,
+    private, signature, stored, trusting,
 };
 use crate::steps::*;
 
@@ -232,6 +232,27 @@ pub(crate) fn batches() -> Cases {
             store_batch("a", batch(&[one("co_zA", 0), one("co_zB", 0)]))
                 .gives(answers([stored(&[3]), none()])),
             co_value_count("a", 2.0),
+        ),
+        case!(
+            BATCHES,
+            "a batch that follows is stored if all before it was",
+            memory("a"),
+            store_batch("a", following(&[one("co_zA", 0)])).gives(answers([none()])),
+            store_batch("a", following(&[one("co_zA", 1), one("co_zA", 5)]))
+                .gives(answers([none(), gap(&[2])])),
+            store_batch("a", following(&[one("co_zB", 0)])).gives(answers([])),
+            store_batch("a", following(&[one("co_zB", 0)])).gives(answers([])),
+            co_value_count("a", 1.0),
+            store_batch("a", batch(&[one("co_zA", 2)])).gives(answers([none()])),
+            store_batch("a", following(&[one("co_zB", 0)])).gives(answers([none()])),
+            store("a", &one("co_zB", 5)).gives(gap(&[1])),
+            store_batch("a", following(&[one("co_zC", 0)])).gives(answers([])),
+            store("a", &one("co_zB", 1)),
+            store_batch("a", following(&[one("co_zC", 0)])).gives(answers([none()])),
+            store_batch("a", spoilt.clone()).fails("MALFORMED"),
+            store_batch("a", following(&[one("co_zD", 0)])).gives(answers([])),
+            store_batch("a", following(&[])).gives(answers([])),
+            co_value_count("a", 3.0),
         ),
         case!(
             BATCHES,

@@ -75,9 +75,11 @@ proptest! {
         }
         let longer = [&bytes[..], &[0]].concat();
         prop_assert_eq!(decode_message(&longer).unwrap_err().code(), ErrorCode::Malformed);
-        let batch = [&2u32.to_le_bytes()[..], &(bytes.len() as u32).to_le_bytes(), &bytes,
+        let mut batch = [&2u32.to_le_bytes()[..], &(bytes.len() as u32).to_le_bytes(), &bytes,
             &(bytes.len() as u32).to_le_bytes(), &bytes].concat();
-        prop_assert_eq!(decode_batch(&batch).unwrap(), vec![decoded.clone(), decoded]);
+        prop_assert_eq!(decode_batch(&batch).unwrap(), Batch { follows: false, messages: vec![decoded.clone(), decoded.clone()] });
+        batch[3] |= 0x80;
+        prop_assert_eq!(decode_batch(&batch).unwrap(), Batch { follows: true, messages: vec![decoded.clone(), decoded] });
         prop_assert!(decode_batch(&batch[..batch.len() - 1]).is_err());
     }
 

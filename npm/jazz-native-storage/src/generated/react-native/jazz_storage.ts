@@ -2757,11 +2757,13 @@ export interface NativeStorageLike {
  */
     storeAsync(message: ArrayBuffer, asyncOpts_?: { signal: AbortSignal }) /*throws*/: Promise<Bytes | undefined>;
 /**
- * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+ * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+ * stored before it through this object was not stored wholly (section 3.3).
  */
     storeBatch(batch: ArrayBuffer) /*throws*/: Bytes;
 /**
- * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+ * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+ * stored before it through this object was not stored wholly (section 3.3).
  *
  * Does not block the caller.
  */
@@ -4031,7 +4033,8 @@ private constructor(pointer: UniffiHandle) {
     }
 
 /**
- * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+ * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+ * stored before it through this object was not stored wholly (section 3.3).
  */
     storeBatch(batch: ArrayBuffer): Bytes /*throws*/ {
     const __rb: Uint8Array = uniffiCaller.rustCallWithError(
@@ -4052,7 +4055,8 @@ private constructor(pointer: UniffiHandle) {
     }
 
 /**
- * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+ * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+ * stored before it through this object was not stored wholly (section 3.3).
  *
  * Does not block the caller.
  */
@@ -4653,10 +4657,10 @@ function uniffiEnsureInitialized() {
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_store_async() !== 63583) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_store_async");
     }
-    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch() !== 23070) {
+    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch() !== 10055) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch");
     }
-    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async() !== 59201) {
+    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async() !== 1702) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async");
     }
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_task() !== 6314) {

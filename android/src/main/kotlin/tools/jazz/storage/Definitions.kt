@@ -18,6 +18,8 @@ object Forms {
     const val OUTCOME_HEADER_MISSING: UInt = 1u
     /** Status of a message: sessions that begin after what is stored were left out, others stored. */
     const val OUTCOME_GAP: UInt = 2u
+    /** Bit of the count of a batch: it is stored only if all of what came before it was stored. */
+    const val BATCH_FOLLOWS: UInt = 2147483648u
     /** Flag of a loaded session: it has at least one chunk signature. */
     const val SESSION_HAS_CHUNK_SIGNATURE: UInt = 1u
     /** State of a piece: its content is left to `loadPiece`. */

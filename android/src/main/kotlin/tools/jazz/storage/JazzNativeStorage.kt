@@ -1209,10 +1209,10 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_store_async() != 63583) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch() != 23070) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch() != 10055) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async() != 59201) {
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_store_batch_async() != 1702) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_task() != 6314) {
@@ -1991,12 +1991,14 @@ public interface NativeStorageInterface {
     suspend fun `storeAsync`(`message`: kotlin.ByteArray): Bytes?
 
     /**
-     * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+     * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+     * stored before it through this object was not stored wholly (section 3.3).
      */
     fun `storeBatch`(`batch`: kotlin.ByteArray): Bytes
 
     /**
-     * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+     * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+     * stored before it through this object was not stored wholly (section 3.3).
      *
      * Does not block the caller.
      */
@@ -3001,7 +3003,8 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
 
 
     /**
-     * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+     * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+     * stored before it through this object was not stored wholly (section 3.3).
      */
     @Throws(StorageException::class)override fun `storeBatch`(`batch`: kotlin.ByteArray): Bytes {
             return FfiConverterTypeBytes.lift(
@@ -3018,7 +3021,8 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
 
 
     /**
-     * Stores messages in order, stopping after the first that is not wholly stored (section 3.3).
+     * Stores messages in order, stopping after the first that is not wholly stored; none, if the batch says so and what was
+     * stored before it through this object was not stored wholly (section 3.3).
      *
      * Does not block the caller.
      */
