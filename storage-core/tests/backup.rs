@@ -37,6 +37,7 @@ fn options(checkpoint_rows: u64, fanout: usize) -> StoreOptions {
         buffer_bytes: 64 << 10,
         reserve_bytes: 0,
         prepare_bytes: 0,
+        large_bytes: 100,
         background_sync: false,
         background_maintenance: false,
         patience: Duration::ZERO,

@@ -70,7 +70,10 @@ struct Base {
 }
 
 fn store_options() -> StoreOptions {
-    options(Durability::Relaxed, 1_000_000, 8)
+    let mut options = options(Durability::Relaxed, 1_000_000, 8);
+    // The files are to be those of the script: no segment of the log is kept.
+    options.engine.large_bytes = u32::MAX;
+    options
 }
 
 fn bytes_of(io: &FaultFileIO, name: &str) -> Vec<u8> {

@@ -139,10 +139,7 @@ mod in_memory {
         assert_eq!(calls(20_000, 0..2), 2, "large ones");
         file.truncate(60_000).unwrap();
         assert_eq!(calls(100, 0..10), 10, "a file that was shortened");
-        assert_eq!(
-            content(&file)[50_000..51_000],
-            std::array::from_fn::<u8, 1_000, _>(|n| (n / 100) as u8)
-        );
+        assert_eq!(content(&file)[50_000..51_000], std::array::from_fn::<u8, 1_000, _>(|n| (n / 100) as u8));
     }
 }
 

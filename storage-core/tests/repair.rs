@@ -16,7 +16,9 @@ use jazz_storage_core::store::rows::{CoValueId, SessionId};
 use jazz_storage_core::store::{BfTreeStorage, ContentStore, StorageBackend, StoreOptions};
 use jazz_storage_core::{Error, Result};
 use std::collections::BTreeMap;
-use workload::{Random, copy, message, read_file, setting, step, store, write_file};
+use workload::{
+    Part, Random, content as content_of, copy, message, read_file, setting, step, store, write_file,
+};
 
 type Store<F = InMemoryFileIO> = BfTreeStorage<F>;
 
@@ -70,8 +72,22 @@ fn content<F: FileIO>(storage: &Store<F>) -> Content {
 
 /// A store with layers, packs, an active segment with records of every kind, and something erased.
 fn sample() -> (InMemoryFileIO, Content, String) {
+    sample_of(options())
+}
+
+/// As [`sample`], but segments of the log are part of its layers, beside packs: of all records only those stay there that something erased is not in.
+fn sample_with_segments() -> (InMemoryFileIO, Content, String) {
+    let mut options = options();
+    options.engine.large_bytes = 1;
+    let sample = sample_of(options);
+    let count = |kind: &str| sample.0.list().unwrap().iter().filter(|name| name.starts_with(kind)).count();
+    assert!(count("segment-") > 3 && count("pack-") > 0, "{:?}", sample.0.list().unwrap());
+    sample
+}
+
+fn sample_of(options: StoreOptions) -> (InMemoryFileIO, Content, String) {
     let io = InMemoryFileIO::new();
-    let storage = Store::open(io.clone(), options()).unwrap();
+    let storage = Store::open(io.clone(), options).unwrap();
     for n in 0..130 {
         step(&storage, n).unwrap();
         if n % 30 == 29 {
@@ -95,7 +111,11 @@ fn sample() -> (InMemoryFileIO, Content, String) {
 
 #[test]
 fn an_intact_store_has_nothing_wrong_and_repairing_it_changes_nothing() {
-    let (io, expected, small) = sample();
+    nothing_is_wrong(sample());
+    nothing_is_wrong(sample_with_segments());
+}
+
+fn nothing_is_wrong((io, expected, small): (InMemoryFileIO, Content, String)) {
     let storage = Store::open(copy(&io), options()).unwrap();
     let mut last = 0;
     let report = storage
@@ -248,7 +268,15 @@ fn round(io: &InMemoryFileIO, expected: &Content, name: &str, bytes: Option<&[u8
 
 #[test]
 fn whatever_is_damaged_is_found_and_repaired_to_the_last_good_signatures() {
-    let (io, expected, _) = sample();
+    whatever_is_damaged(sample());
+}
+
+#[test]
+fn whatever_is_damaged_beside_segments_that_were_kept_is_found_and_repaired() {
+    whatever_is_damaged(sample_with_segments());
+}
+
+fn whatever_is_damaged((io, expected, _): (InMemoryFileIO, Content, String)) {
     let (rounds, seed) = (setting("JAZZ_REPAIR_ROUNDS", 300), setting("JAZZ_REPAIR_SEED", 1));
     let mut random = Random(seed);
     let names: Vec<String> = io.list().unwrap().into_iter().filter(|n| n != "LOCK" && n != "OWNER").collect();
@@ -290,7 +318,11 @@ fn whatever_is_damaged_is_found_and_repaired_to_the_last_good_signatures() {
 
 #[test]
 fn without_manifests_and_runs_everything_is_made_anew_from_the_log() {
-    let (io, expected, small) = sample();
+    everything_is_made_anew(sample());
+    everything_is_made_anew(sample_with_segments());
+}
+
+fn everything_is_made_anew((io, expected, small): (InMemoryFileIO, Content, String)) {
     for name in io.list().unwrap() {
         if name.starts_with("run-") || name.starts_with("MANIFEST") {
             io.remove(&name).unwrap();
@@ -306,6 +338,46 @@ fn without_manifests_and_runs_everything_is_made_anew_from_the_log() {
         small
     );
     assert_eq!(verify(&storage).damage, []);
+}
+
+/// Of a segment that was kept it is known what is older and what is newer than the packs, though all of it was in the log.
+#[test]
+fn what_was_erased_stays_erased_and_what_came_after_is_kept_whatever_is_made_anew_from_a_kept_segment() {
+    let mut options = options();
+    options.engine.large_bytes = 1000;
+    let large = |id| content_of(id, &[Part { session: 1, after: 0, count: 1, size: 4000 }], false);
+    let erase = |storage: &Store, id: &str| {
+        assert!(storage.erase_covalue_but_keep_tombstone(&CoValueId::from(id)).unwrap());
+    };
+    for erased_later in [true, false] {
+        let io = InMemoryFileIO::new();
+        let storage = Store::open(io.clone(), options.clone()).unwrap();
+        (1..4).for_each(|id| store(&storage, &large(id)));
+        if erased_later {
+            storage.checkpoint().unwrap();
+        }
+        erase(&storage, "co_z1");
+        if !erased_later {
+            storage.checkpoint().unwrap();
+        }
+        store(&storage, &message(1, 2, 0, 1));
+        storage.checkpoint().unwrap();
+        let segments = io.list().unwrap().iter().filter(|name| name.starts_with("segment-")).count();
+        assert_eq!(segments, 2, "one kept and the active one");
+        let expected = content(&storage);
+        assert_eq!(expected[0].2.len(), 1, "what was erased is gone");
+        for manifests in [true, false] {
+            let damaged = copy(&io);
+            for name in io.list().unwrap() {
+                if name.starts_with("run-") || (!manifests && name.starts_with("MANIFEST")) {
+                    damaged.remove(&name).unwrap();
+                }
+            }
+            assert_eq!(repair(&damaged).unwrap().lost, []);
+            let repaired = content(&Store::open(damaged, options.clone()).unwrap());
+            assert_eq!(repaired, expected, "erased later: {erased_later}, manifests: {manifests}");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use jazz_storage_core::error::ErrorCode;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::row::{Group, Key, VALUE_LEN};
 use jazz_storage_core::format::run::{FOOTER_LEN, Footer, decode_block_index, encode_block_index};
-use jazz_storage_core::format::{Ordinal, RunId, StoreId};
+use jazz_storage_core::format::{Lsn, Ordinal, RunId, StoreId};
 
 const RUN: RunId = RunId(3);
 const STORE: StoreId = StoreId([9; 16]);
@@ -16,7 +16,7 @@ fn written() -> (InMemoryFileIO, u64) {
     let io = InMemoryFileIO::new();
     io.create_dir().unwrap();
     let groups: Vec<Group> = (0..300u16).map(|n| Group(u128::from(n).to_be_bytes())).collect();
-    let mut writer = RunWriter::create(&io, RUN, STORE).unwrap();
+    let mut writer = RunWriter::create(&io, RUN, STORE, Lsn(7)).unwrap();
     for group in &groups {
         writer.push(&Key::first(*group), &[7; VALUE_LEN]).unwrap();
     }

@@ -26,6 +26,7 @@ fn small() -> EngineOptions {
         checkpoint_rows: 200,
         segment_bytes: 32 << 10,
         cache_bytes: 64 << 10,
+        large_bytes: 64 << 10,
         fanout: 4,
         max_layers: 8,
         ..tiny()
@@ -475,6 +476,51 @@ fn little_is_written_more_than_once() {
         3.0 * levels
     );
     assert!(times <= 3.0 * levels, "{times:.2} bytes written for each stored, {checkpoints} checkpoints");
+}
+
+/// (f) Large records stay in the log's segments, as part of the store, until too much around them goes.
+#[test]
+fn large_records_are_written_once() {
+    let options = EngineOptions { segment_bytes: 256 << 10, large_bytes: 1_500, ..small() };
+    let (mut shelf, mut random) = (Shelf::new(options), Random(8));
+    for n in 0..600 {
+        shelf.put(&mut random, n % 12, 0, 2_000);
+        if n % 10 == 0 {
+            shelf.put(&mut random, 1_000 + n, 0, 50);
+        }
+    }
+    shelf.store.settle().unwrap();
+    let times = shelf.io.stats().bytes_written as f64 / shelf.stored as f64;
+    assert!(times < 1.4, "{times:.2} bytes written for each stored");
+    shelf.check_no_file_is_left_over();
+    let data = |shelf: &Shelf| -> u64 {
+        let files = shelf.files();
+        files.iter().filter(|(name, _)| SegmentId::from_file_name(name).is_some()).map(|(_, len)| len).sum()
+    };
+    let before = data(&shelf);
+    let check = |shelf: &Shelf, after: &str| {
+        for (id, content) in &shelf.covalues {
+            let loaded = shelf.store.load(format!("co_z{id}").as_bytes(), u64::MAX).unwrap();
+            let stored: u32 = content.counters.values().sum();
+            let got: u32 = loaded.unwrap().sessions.iter().map(|session| session.counter).sum();
+            assert_eq!(got, stored, "of co_z{id} after {after}");
+        }
+    };
+    check(&shelf, "settling");
+    (0..10).for_each(|id| shelf.erase(id));
+    shelf.store.checkpoint().unwrap();
+    shelf.store.settle().unwrap();
+    check(&shelf, "erasing");
+    assert!(data(&shelf) < before / 2, "{} of {before} bytes after erasing five of six", data(&shelf));
+    shelf.reopen();
+    check(&shelf, "opening again");
+    shelf.store.compact().unwrap();
+    check(&shelf, "compacting");
+    let segments = shelf.files().into_keys().filter(|name| name.starts_with("segment-")).count();
+    assert_eq!(segments, 1, "all that stayed in the log was gathered");
+    let (disk, live) = (data(&shelf), shelf.live() + shelf.overhead());
+    assert!(disk < live + live / 8, "{disk} bytes for {live} after compacting");
+    shelf.check_no_file_is_left_over();
 }
 
 /// Compacting goes slice by slice, and gives room back as it goes.

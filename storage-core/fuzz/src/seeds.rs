@@ -193,7 +193,7 @@ fn run_file(groups: u64, created: u64) -> Vec<u8> {
     io.create_dir().expect("a directory in memory");
     let mut order: Vec<Group> = (0..groups).map(group).collect();
     order.sort_unstable();
-    let mut writer = RunWriter::create(&io, run::RUN, run::STORE).expect("a file in memory");
+    let mut writer = RunWriter::create(&io, run::RUN, run::STORE, Lsn(7)).expect("a file in memory");
     for group in &order {
         for slot in 0..3 {
             let mut head = HeadRow::new(Tag(u64::from(slot)));

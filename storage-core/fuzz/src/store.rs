@@ -52,6 +52,7 @@ fn open<D: Delta>(io: &InMemoryFileIO) -> BfTreeStorage<InMemoryFileIO, D> {
         cache_bytes: 4096,
         buffer_bytes: 4096,
         prepare_bytes: 256,
+        large_bytes: 120,
         reserve_bytes: 0,
         fanout: 2,
         max_layers: 4,

@@ -7,8 +7,8 @@
 
 use super::delta::{Delta, Row};
 use super::layers::{Layers, Opened};
-use super::maintenance::{Change, Maintenance};
-use super::part::{PartWriter, Rewriting};
+use super::maintenance::{Change, MERGE_BELOW, Maintenance};
+use super::part::{PartWriter, Rewriting, record_bytes};
 use super::segment::RecordBytes;
 use super::segment::Segment;
 use super::state::{Core, Frozen, Position};
@@ -83,6 +83,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 rows: std::mem::take(&mut index.rows),
                 created_before: index.created_before,
                 created,
+                large: std::mem::take(&mut log.large),
                 next: Position { segment: id, lsn, durable },
             };
             index.created_before += frozen.created.len() as u64;
@@ -103,9 +104,18 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     /// Begins to write out the frozen delta.
     pub(super) fn begin_flush(&self, m: &Maintenance<F, D>, frozen: Arc<Frozen<D>>) -> Result<Flush<F, D>> {
         let layers = Arc::clone(&self.index().layers);
-        let rewriting = Rewriting { keep_all: m.is_short_of_room(), ..Rewriting::default() };
-        let (io, numbers, buffer) = (&self.io, &self.numbers, self.options.buffer_bytes);
-        let writer = PartWriter::create(io, &layers, self.identity, numbers, rewriting, buffer)?;
+        let sealed = || m.sealed.iter().filter(|entry| entry.id < frozen.next.segment);
+        let bytes: u64 = sealed().map(|entry| record_bytes(entry.len)).sum();
+        let as_of = frozen.next.lsn;
+        let mut rewriting = Rewriting { keep_all: m.is_short_of_room(), as_of, ..Rewriting::default() };
+        // Large records stay in the log if a merge would leave it alone then: moved, they would be written twice for nothing.
+        if (frozen.large as f64) < bytes as f64 * MERGE_BELOW {
+            rewriting.packs = sealed().map(|entry| entry.id).collect();
+        } else {
+            sealed().try_for_each(|entry| trim(layers.segment(entry.id)?, entry.len))?;
+        }
+        let (io, numbers, options) = (&self.io, &self.numbers, &self.options);
+        let writer = PartWriter::create(io, &layers, self.identity, numbers, rewriting, options)?;
         Ok(Flush { frozen, writer, layers, next: Some(FIRST_GROUP), dead: BTreeMap::new() })
     }
 
@@ -219,6 +229,16 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         self.count(|c| c.checkpoints += 1);
         Ok(())
     }
+}
+
+/// Cuts off what was written ahead of the log in a segment that will be part of the store.
+fn trim<F: FileIO>(segment: &Segment<F>, len: u64) -> Result<()> {
+    let handle = segment.handle()?;
+    if handle.len()? > len {
+        handle.truncate(len)?;
+        handle.sync()?;
+    }
+    Ok(())
 }
 
 /// A writer of parts that is told to leave all records of a group where they are.

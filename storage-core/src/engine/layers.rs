@@ -6,6 +6,7 @@
 
 use super::cache::ReadCache;
 use super::delta::Row;
+use super::read_ahead;
 use super::run::RunFile;
 use super::segment::{RecordBytes, Segment, Span};
 use crate::error::{Error, Result};
@@ -254,6 +255,15 @@ impl<F: FileIO> Layers<F> {
             locations = rest;
         }
         Ok(records)
+    }
+
+    /// Says that the record at this location will be read soon. False if it is too small for that to be of use.
+    pub fn will_read(&self, location: Location) -> bool {
+        let is_large = u64::from(location.len) >= read_ahead::LARGE;
+        if let Some(segment) = self.segments.get(&location.segment).filter(|_| is_large) {
+            segment.will_read(location);
+        }
+        is_large
     }
 
     /// The groups in the order of their creation, as far as the layers know: at most `limit` from `skip` on.

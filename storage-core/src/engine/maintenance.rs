@@ -35,7 +35,7 @@ const PAUSE_STEPS: u32 = 64;
 /// A pack with less than this part of its bytes in use is rewritten by itself.
 const REWRITE_BELOW: f64 = 0.5;
 /// A pack with less than this part of its bytes in use is rewritten when its part is merged.
-const MERGE_BELOW: f64 = 0.75;
+pub(super) const MERGE_BELOW: f64 = 0.75;
 /// A pack with less than this part of its bytes in use is rewritten by `compact`: any, as what is not in use may be what
 /// was erased.
 const COMPACT_BELOW: f64 = 1.0;
@@ -312,7 +312,9 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                     return all(0, count, COMPACT_BELOW);
                 }
             }
-            let packs = below(COMPACT_BELOW);
+            let mut packs = below(COMPACT_BELOW);
+            // Segments of the log are in no order: what stayed there is gathered as well.
+            packs.extend(usage.keys().filter(|id| !id.is_pack() && !m.stuck.contains(id)));
             let part = m.manifest.layers.iter().enumerate().find_map(|(layer, entry)| {
                 let part = entry.parts.iter().find(|part| {
                     !compacting.rewritten.contains(&part.run)

@@ -13,7 +13,7 @@ use super::checkpoint::ROW_WORK;
 use super::delta::{Delta, Row};
 use super::layers::{Layer, Layers, Opened};
 use super::maintenance::{Change, Maintenance};
-use super::part::{Finished, PartWriter, Rewriting, is_large, record_bytes};
+use super::part::{Finished, PartWriter, Rewriting, record_bytes};
 use super::run::{RunFile, RunScan};
 use super::state::Core;
 use crate::error::{Error, Result};
@@ -163,11 +163,16 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         &self,
         m: &Maintenance<F, D>,
         target: Target,
-        rewriting: Rewriting,
+        mut rewriting: Rewriting,
         below: f64,
     ) -> Result<Merge<F>> {
         let layers = Arc::clone(&self.index().layers);
         let places = Merge::<F>::inputs(target, &m.manifest);
+        // Slices that were written before the store was opened again belong to the same layer.
+        let output = m.manifest.merge.and_then(|merge| layers.layers.get(merge.output as usize));
+        let layers_merged = layers.layers.get(places.clone()).unwrap_or_default().iter().chain(output);
+        let as_of = layers_merged.flat_map(|layer| &layer.parts).map(|part| part.run.as_of()).max();
+        rewriting.as_of = as_of.unwrap_or_default();
         let low = m.manifest.merge.map_or(FIRST_GROUP, |merge| merge.next);
         let (only, low, high) = match target {
             Target::Part { layer, run } => {
@@ -229,8 +234,8 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 Some(writer) => writer,
                 None => {
                     let rewriting = job.rewriting.clone();
-                    let (io, layers, buffer) = (&self.io, &job.layers, self.options.buffer_bytes);
-                    PartWriter::create(io, layers, self.identity, &self.numbers, rewriting, buffer)?
+                    let (io, layers, options) = (&self.io, &job.layers, &self.options);
+                    PartWriter::create(io, layers, self.identity, &self.numbers, rewriting, options)?
                 }
             };
             let mut layers = Vec::with_capacity(job.scans.len());
@@ -278,11 +283,12 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 rows.push(of_layer);
             }
             let records = self.schema.locations(&rows);
-            let loose = records.iter().filter(|record| !is_large(**record)).map(|record| record.segment);
+            let large = self.options.large_bytes;
+            let loose = records.iter().filter(|record| record.len < large).map(|record| record.segment);
             let first = loose.clone().next();
             let scattered = loose.clone().any(|segment| Some(segment) != first);
             for record in records {
-                if is_large(record) || !scattered {
+                if record.len >= large || !scattered {
                     *plan.left.entry(record.segment).or_default() += record::align(u64::from(record.len));
                 }
             }
@@ -391,8 +397,8 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
                 &job.layers,
                 self.identity,
                 &self.numbers,
-                Rewriting::default(),
-                self.options.buffer_bytes,
+                Rewriting { as_of: job.rewriting.as_of, ..Rewriting::default() },
+                &self.options,
             )?,
         };
         let moved = writer.moved();

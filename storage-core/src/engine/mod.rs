@@ -89,6 +89,9 @@ pub struct EngineOptions {
     pub reserve_bytes: u64,
     /// Bytes of zeros that are written ahead of the log, so that a sync need not write down its growth; 0 for none.
     pub prepare_bytes: u64,
+    /// A record of at least so many bytes is read in one go wherever it lies, so it stays where it was written first, if not
+    /// too much around it goes.
+    pub large_bytes: u32,
     /// Layers of about one size that are merged into one.
     pub fanout: usize,
     /// Layers above which they are merged without rewriting what they point to.
@@ -113,6 +116,7 @@ impl Default for EngineOptions {
             buffer_bytes: 8 << 20,
             reserve_bytes: 1 << 20,
             prepare_bytes: 0,
+            large_bytes: 64 << 10,
             fanout: 4,
             max_layers: 12,
             background_sync: true,
@@ -163,7 +167,8 @@ pub trait Schema: Send + Sync + 'static {
     ) -> Result<Checked>;
     /// What a record says of a group, without its content.
     type Outline: Clone + Send;
-    /// What a record says of each group in it.
+    /// What a record says of each group in it. `lsn`: its number, or if it is in a pack, that of the first record of the log
+    /// that the pack does not have.
     fn outline(location: Location, lsn: Lsn, body: &[u8]) -> Vec<(Group, Self::Outline)>;
     /// The rows of a group, made from what records say of it.
     fn rows(group: Group, outlines: &[Self::Outline], out: &mut Vec<Row>);

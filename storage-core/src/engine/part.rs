@@ -10,7 +10,7 @@ use super::cache::Shared;
 use super::layers::Layers;
 use super::run::{RunFile, RunWriter};
 use super::segment::{RecordBytes, Segment};
-use super::{Fate, Packer};
+use super::{EngineOptions, Fate, Packer};
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::manifest::{PartEntry, SegmentEntry};
@@ -27,8 +27,6 @@ const WRITE_BYTES: usize = 256 * 1024;
 const PACK_LIMIT: u64 = 1 << 30;
 /// Bytes read ahead in a pack.
 const WINDOW_BYTES: usize = 256 * 1024;
-/// A record of a pack with at least this many bytes is read in one go anyway and stays where it is.
-const LARGE_RECORD: u32 = 64 * 1024;
 
 /// The numbers for new runs and packs: never given twice while a process lives, as what is cached goes by them.
 #[derive(Debug)]
@@ -64,6 +62,8 @@ pub struct Rewriting {
     pub packs: BTreeSet<SegmentId>,
     /// Leave all records of other files where they are.
     pub keep_others: bool,
+    /// Of the log the part has what comes before this record: its packs are newer than that, and older than what follows.
+    pub as_of: Lsn,
 }
 
 /// A durable part, as the manifest names it and as it is read.
@@ -154,6 +154,7 @@ pub struct PartWriter<F: FileIO> {
     layers: Arc<Layers<F>>,
     rewriting: Rewriting,
     windows: Windows,
+    large_bytes: u32,
     run: Option<RunWriter<F>>,
     run_id: RunId,
     pack: Option<Pack<F>>,
@@ -167,16 +168,18 @@ pub struct PartWriter<F: FileIO> {
 }
 
 impl<F: FileIO> PartWriter<F> {
-    /// Begins a part of a store. What its rows point to is read from `layers`, with `buffer_bytes` to read ahead.
+    /// Begins a part of a store. What its rows point to is read from `layers`. Of the options count those about large records
+    /// and reading ahead.
     pub fn create(
         io: &Arc<F>,
         layers: &Arc<Layers<F>>,
         identity: (StoreId, HashKey),
         numbers: &Arc<Numbers>,
         rewriting: Rewriting,
-        buffer_bytes: u64,
+        options: &EngineOptions,
     ) -> Result<Self> {
         let run_id = numbers.run();
+        let run = RunWriter::create(&**io, run_id, identity.0, rewriting.as_of)?;
         Ok(Self {
             io: Arc::clone(io),
             store: identity.0,
@@ -184,8 +187,9 @@ impl<F: FileIO> PartWriter<F> {
             numbers: Arc::clone(numbers),
             layers: Arc::clone(layers),
             rewriting,
-            windows: Windows::new(buffer_bytes),
-            run: Some(RunWriter::create(&**io, run_id, identity.0)?),
+            windows: Windows::new(options.buffer_bytes),
+            large_bytes: options.large_bytes,
+            run: Some(run),
             run_id,
             pack: None,
             packs: Vec::new(),
@@ -226,14 +230,14 @@ impl<F: FileIO> PartWriter<F> {
             id: self.numbers.pack(),
             store: self.store,
             hash_key: self.hash_key,
-            first_lsn: Lsn(1),
+            first_lsn: self.rewriting.as_of.max(Lsn(1)),
         };
         let name = header.id.file_name();
         if self.io.exists(&name)? {
             self.io.remove(&name)?;
         }
         let handle = self.io.open(&name, OpenMode::CreateNew)?;
-        Ok(Pack { id: header.id, handle, buffer: header.encode(), written: 0, next: Lsn(1) })
+        Ok(Pack { id: header.id, handle, buffer: header.encode(), written: 0, next: header.first_lsn })
     }
 
     fn end_pack(&mut self) -> Result<()> {
@@ -346,21 +350,14 @@ impl<F: FileIO> Packer for PartWriter<F> {
             Fate::Stays
         } else if self.rewriting.packs.contains(&location.segment) {
             Fate::Goes
-        } else if self.rewriting.keep_others {
+        } else if self.rewriting.keep_others || location.len >= self.large_bytes {
             Fate::Stays
         } else if !location.segment.is_pack() {
             Fate::Goes
-        } else if is_large(location) {
-            Fate::Stays
         } else {
             Fate::Either
         }
     }
-}
-
-/// Whether a record of a pack stays where it is, as it is read in one go anyway.
-pub(super) fn is_large(location: Location) -> bool {
-    location.segment.is_pack() && location.len >= LARGE_RECORD
 }
 
 /// Bytes of a pack or segment that records can take.

@@ -64,8 +64,16 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             recent: Some(&mut recent),
             staged: None,
         };
-        let replayed =
-            Replay { io: &io, manifest: &manifest, schema: &schema, writer, discarded: 0 }.run()?;
+        let replayed = Replay {
+            io: &io,
+            manifest: &manifest,
+            schema: &schema,
+            writer,
+            large_bytes: options.large_bytes,
+            large: 0,
+            discarded: 0,
+        }
+        .run()?;
         opened.segments.extend(replayed.segments.iter().map(Arc::clone));
         let (layers, _) = Layers::new(Arc::clone(&cache)).replaced(&manifest, opened)?;
         // If only the process had died, what was read need not be durable yet, and everything that follows relies on it.
@@ -94,6 +102,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             end: replayed.end,
             next: replayed.next,
             rows,
+            large: replayed.large,
             recent,
             prepared: 0,
             buffer: Vec::new(),
@@ -232,6 +241,9 @@ struct Replay<'a, F: FileIO, S: Schema, D: Delta> {
     manifest: &'a Manifest,
     schema: &'a S,
     writer: IndexWriter<'a, D>,
+    /// See [`EngineOptions::large_bytes`].
+    large_bytes: u32,
+    large: u64,
     discarded: u64,
 }
 
@@ -245,6 +257,8 @@ struct Replayed<F: FileIO> {
     end: u64,
     next: Lsn,
     records: u64,
+    /// Bytes of large records.
+    large: u64,
     /// Bytes after the end that were dropped.
     discarded: u64,
 }
@@ -262,8 +276,8 @@ impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
             let successor = self.successor(active.id().next())?;
             let end = self.segment_records(&active, &mut next, &mut records, successor.is_some())?;
             let Some((segment, header)) = successor else {
-                let discarded = self.discarded;
-                return Ok(Replayed { segments, sealed, active, end, next, records, discarded });
+                let (large, discarded) = (self.large, self.discarded);
+                return Ok(Replayed { segments, sealed, active, end, next, records, large, discarded });
             };
             if header.first_lsn != next {
                 let detail =
@@ -334,6 +348,9 @@ impl<F: FileIO, S: Schema, D: Delta> Replay<'_, F, S, D> {
                             segment.corrupt(offset, "the record is not one of this version's")
                         }
                     })?;
+                    if record.location.len >= self.large_bytes {
+                        self.large += u64::from(record.location.len);
+                    }
                     *next = next.next();
                     *records += 1;
                     continue;

@@ -480,9 +480,9 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
                 Some(writer) => writer,
                 None => {
                     let packs = self.damaged.clone();
-                    let rewriting = Rewriting { keep_others: true, packs, ..Rewriting::default() };
-                    let buffer = self.options.buffer_bytes;
-                    PartWriter::create(&self.io, &self.layers, identity, numbers, rewriting, buffer)?
+                    let rewriting =
+                        Rewriting { keep_others: true, packs, as_of: self.next_lsn, ..Rewriting::default() };
+                    PartWriter::create(&self.io, &self.layers, identity, numbers, rewriting, &self.options)?
                 }
             };
             let mut rows = Vec::new();

@@ -11,7 +11,7 @@ use crate::format::row::{Group, Key, Value};
 use crate::format::run::{
     self, Block, BlockBuilder, BlockEntry, FOOTER_LEN, Filter, Footer, ORDER_PER_PAGE, order_page_span,
 };
-use crate::format::{FORMAT_VERSION, Ordinal, RunId, StoreId};
+use crate::format::{FORMAT_VERSION, Lsn, Ordinal, RunId, StoreId};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -78,6 +78,10 @@ impl<F: FileIO> RunFile<F> {
     /// The number of rows.
     pub fn rows(&self) -> u64 {
         self.footer.rows
+    }
+    /// Of the log its rows have what comes before this record; 0 if that is not known.
+    pub fn as_of(&self) -> Lsn {
+        self.footer.as_of
     }
     /// The length of the file, in bytes.
     pub fn file_len(&self) -> u64 {
@@ -272,6 +276,7 @@ pub struct RunWriter<F: FileIO> {
     handle: F::Handle,
     id: RunId,
     store: StoreId,
+    as_of: Lsn,
     buffer: Vec<u8>,
     written: u64,
     builder: BlockBuilder,
@@ -281,8 +286,9 @@ pub struct RunWriter<F: FileIO> {
 }
 
 impl<F: FileIO> RunWriter<F> {
-    /// Creates the file. One left over by an earlier attempt is replaced.
-    pub fn create(io: &F, id: RunId, store: StoreId) -> Result<Self> {
+    /// Creates the file, for rows that have what comes before a record of the log. One left over by an earlier attempt is
+    /// replaced.
+    pub fn create(io: &F, id: RunId, store: StoreId, as_of: Lsn) -> Result<Self> {
         let name = id.file_name();
         if io.exists(&name)? {
             io.remove(&name)?;
@@ -291,6 +297,7 @@ impl<F: FileIO> RunWriter<F> {
             handle: io.open(&name, OpenMode::CreateNew)?,
             id,
             store,
+            as_of,
             buffer: Vec::with_capacity(WRITE_BYTES + BLOCK_BYTES),
             written: 0,
             builder: BlockBuilder::default(),
@@ -380,6 +387,7 @@ impl<F: FileIO> RunWriter<F> {
             index_offset,
             filter_offset,
             footer_offset: self.position(),
+            as_of: self.as_of,
         };
         self.emit(&footer.encode())?;
         self.drain()?;

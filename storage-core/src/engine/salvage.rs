@@ -138,6 +138,8 @@ pub(super) fn files_in<F: FileIO>(io: &Arc<F>) -> Result<Manifest> {
 /// The records of one file that belong to a range of groups, group by group.
 struct Records<F: FileIO, S: Schema> {
     segment: Arc<Segment<F>>,
+    /// Of a pack, the first record of the log that it does not have.
+    as_of: Option<Lsn>,
     scanner: Option<Scanner<F>>,
     /// What was read ahead: of a pack the groups at hand, of a log segment everything.
     groups: BTreeMap<Group, Vec<S::Outline>>,
@@ -167,7 +169,11 @@ impl<F: FileIO, S: Schema> Rebuilt<F, S> {
                 }
                 other => Some(other?),
             };
-            rebuilt.files.push(Records { segment, scanner, groups: BTreeMap::new() });
+            // Whether the header is damaged is for others to say.
+            let header = SegmentHeader::decode(&segment.start()?);
+            let as_of = header.map_or(Lsn(1), |header| header.first_lsn);
+            let as_of = segment.id().is_pack().then_some(as_of);
+            rebuilt.files.push(Records { segment, as_of, scanner, groups: BTreeMap::new() });
         }
         for file in 0..rebuilt.files.len() {
             rebuilt.read_ahead(file)?;
@@ -190,7 +196,8 @@ impl<F: FileIO, S: Schema> Rebuilt<F, S> {
             let offset = scanner.offset();
             let bad = match scanner.advance()? {
                 Ok(scanned) => {
-                    for (group, outline) in S::outline(scanned.location, scanned.header.lsn, scanned.body) {
+                    let lsn = records.as_of.unwrap_or(scanned.header.lsn);
+                    for (group, outline) in S::outline(scanned.location, lsn, scanned.body) {
                         if self.low <= group && group <= self.high {
                             records.groups.entry(group).or_default().push(outline);
                         }

@@ -189,6 +189,14 @@ impl<F: FileIO> Segment<F> {
         Ok(())
     }
 
+    /// Asks the system for a large record that will be read soon. Advice: what fails is for reading to tell.
+    pub fn will_read(&self, location: Location) {
+        let Ok((handle, ahead)) = self.file() else { return };
+        if let Some(bytes) = ahead.before_it_is_due(u64::from(location.offset), u64::from(location.len)) {
+            handle.will_read(bytes);
+        }
+    }
+
     /// Verifies records in bytes of the file that begin at `base`.
     fn records_in(
         &self,

@@ -41,6 +41,8 @@ pub(super) struct Frozen<D: Delta> {
     /// CoValues created in it, and how many before.
     pub(super) created: Vec<Group>,
     pub(super) created_before: u64,
+    /// Bytes of large records among those it indexes.
+    pub(super) large: u64,
     /// The log after it.
     pub(super) next: Position,
 }
@@ -67,6 +69,8 @@ pub(super) struct Log<F: FileIO> {
     pub(super) next: Lsn,
     /// Rows in the delta.
     pub(super) rows: u64,
+    /// Bytes of large records that the delta indexes.
+    pub(super) large: u64,
     pub(super) recent: Recent,
     /// Where the zeros end that were written ahead of the log.
     pub(super) prepared: u64,

@@ -164,6 +164,9 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
         };
         // The log and the index disagree now.
         applied.map_err(|e| core.latch.set(not_applied(e)))?;
+        if location.len >= core.options.large_bytes {
+            log.large += u64::from(location.len);
+        }
         self.last = Some(lsn);
         self.records += 1;
         self.bytes += u64::from(location.len);

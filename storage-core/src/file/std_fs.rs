@@ -299,6 +299,8 @@ impl FileHandle for StdFile {
 #[derive(Debug, Default)]
 struct Over {
     is_apt: OnceLock<bool>,
+    /// The system gave no window, so it is not asked for another one.
+    was_refused: AtomicBool,
     window: Mutex<Option<window::Window>>,
     /// A sync has taken the window's pages away.
     was_synced: AtomicBool,
@@ -315,14 +317,17 @@ impl Over {
     }
 
     fn is_apt(&self, file: &File) -> bool {
-        *self.is_apt.get_or_init(|| window::Window::is_apt(file))
+        *self.is_apt.get_or_init(|| window::Window::is_apt(file)) && !self.was_refused.load(Ordering::Relaxed)
     }
 
     fn open(&self, file: &File, bytes: Range<u64>) {
         let mut window = self.window();
-        // Of the one before first, so that there are never two.
+        // Let go of first, so that there are never two.
         *window = None;
-        *window = window::Window::new(file, bytes);
+        if !bytes.is_empty() && file.metadata().is_ok_and(|file| file.len() >= bytes.end) {
+            *window = window::Window::new(file, bytes);
+            self.was_refused.store(window.is_none(), Ordering::Relaxed);
+        }
     }
 
     fn write(&self, bytes: &[u8], offset: u64) -> bool {

@@ -5,7 +5,7 @@
 
 use super::bytes::{Cursor, PutBytes};
 use super::row::{Group, KEY_LEN, Key, VALUE_LEN, Value, number};
-use super::{FORMAT_VERSION, Ordinal, RunId, StoreId};
+use super::{FORMAT_VERSION, Lsn, Ordinal, RunId, StoreId};
 
 /// Rows between two full keys.
 pub const RESTART: usize = 16;
@@ -391,6 +391,8 @@ pub struct Footer {
     pub filter_offset: u64,
     /// Offset of the footer; the filter ends here.
     pub footer_offset: u64,
+    /// Of the log its rows have what comes before this record; 0 in a run of an earlier build, which does not say.
+    pub as_of: Lsn,
 }
 
 impl Footer {
@@ -410,6 +412,7 @@ impl Footer {
             self.index_offset,
             self.filter_offset,
             self.footer_offset,
+            self.as_of.0,
         ] {
             out.put_u64(field);
         }
@@ -439,6 +442,7 @@ impl Footer {
             index_offset: c.u64()?,
             filter_offset: c.u64()?,
             footer_offset: c.u64()?,
+            as_of: Lsn(c.u64()?),
         };
         let ordered = footer.order_offset <= footer.index_offset
             && footer.index_offset <= footer.filter_offset
@@ -533,6 +537,7 @@ mod tests {
             index_offset: 7 + (8 * 16 + 4),
             filter_offset: 200,
             footer_offset: 300,
+            as_of: Lsn(10),
         };
         let bytes = footer.encode();
         assert_eq!((bytes.len(), Footer::decode(&bytes)), (FOOTER_LEN, Some(footer)));

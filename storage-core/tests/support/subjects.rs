@@ -26,6 +26,7 @@ pub fn tiny() -> EngineOptions {
         buffer_bytes: 4096,
         reserve_bytes: 0,
         prepare_bytes: 0,
+        large_bytes: 150,
         fanout: 3,
         max_layers: 5,
         background_sync: false,
@@ -57,12 +58,13 @@ thresholds! {
         checkpoint_rows: 1,
         segment_bytes: 256,
         prepare_bytes: 16,
+        large_bytes: 1,
         fanout: 2,
         max_layers: 8,
         ..tiny()
     };
     /// A delta of a few rows in a long segment: layers stay of one size, and merges are of four.
-    Long = EngineOptions { checkpoint_rows: 3, segment_bytes: 1 << 20, prepare_bytes: 4096, fanout: 4, max_layers: 9, ..tiny() };
+    Long = EngineOptions { checkpoint_rows: 3, segment_bytes: 1 << 20, prepare_bytes: 4096, large_bytes: 1, fanout: 4, max_layers: 9, ..tiny() };
     /// A short segment whose rows would fit the delta many times; more layers than are merged with their records.
     Short = EngineOptions { checkpoint_rows: 1000, segment_bytes: 700, prepare_bytes: 104, fanout: 4, max_layers: 2, ..tiny() };
     /// Maintenance in its thread, while the operations go on.
@@ -70,6 +72,7 @@ thresholds! {
         checkpoint_rows: 2,
         segment_bytes: 512,
         prepare_bytes: 100,
+        large_bytes: 1,
         fanout: 2,
         max_layers: 4,
         background_sync: true,

@@ -34,6 +34,7 @@ pub fn options(durability: Durability, checkpoint_rows: u64, fanout: usize) -> S
         buffer_bytes: 64 << 10,
         reserve_bytes: 8 << 10,
         prepare_bytes: if durability == Durability::Strict { 1 << 10 } else { 0 },
+        large_bytes: 256,
         background_sync: false,
         background_maintenance: false,
         patience: Duration::ZERO,

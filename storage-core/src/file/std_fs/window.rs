@@ -50,9 +50,6 @@ impl Window {
 
     /// A window onto these bytes of a file, which it must have already. None if the system gives none.
     pub(super) fn new(file: &File, bytes: Range<u64>) -> Option<Self> {
-        if file.metadata().ok()?.len() < bytes.end {
-            return None;
-        }
         let page = rustix::param::page_size() as u64;
         let offset = bytes.start - bytes.start % page;
         let len = usize::try_from(bytes.end.checked_sub(offset)?).ok().filter(|len| *len > 0)?;

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub struct Outline {
     location: Location,
+    age: Age,
     says: Says,
 }
 
@@ -45,7 +46,7 @@ struct Piece {
 }
 
 /// The pieces of a session by their starts.
-type Pieces = BTreeMap<u32, (Piece, Location)>;
+type Pieces = BTreeMap<u32, (Piece, Location, Age)>;
 
 /// The record read last.
 struct Reader<'r> {
@@ -251,10 +252,11 @@ impl CoValueSchema {
     /// See [`crate::engine::Schema::outline`].
     pub(super) fn outline_record(location: Location, lsn: u64, body: &[u8]) -> Vec<(Group, Outline)> {
         let mut out = Vec::new();
+        let age = Age::new(location, lsn);
         for (position, entry) in (0u64..).zip(entries(body).map_while(std::result::Result::ok)) {
             match entry {
                 Entry::Create(create) => {
-                    out.push((create.group, Outline { location, says: Says::Created(create.ordinal) }));
+                    out.push((create.group, Outline { location, age, says: Says::Created(create.ordinal) }));
                 }
                 Entry::Append(a) => {
                     let in_log = (lsn << 16) | position.min(0xffff);
@@ -269,10 +271,13 @@ impl CoValueSchema {
                         chunk_signature: a.chunk_signature,
                         delete_session: a.delete_session,
                     };
-                    out.push((a.group, Outline { location, says: Says::Appended(piece) }));
+                    out.push((a.group, Outline { location, age, says: Says::Appended(piece) }));
                 }
                 Entry::Erase { group, stored, sessions, .. } => {
-                    out.push((group, Outline { location, says: Says::Erased { whole: stored, sessions } }));
+                    out.push((
+                        group,
+                        Outline { location, age, says: Says::Erased { whole: stored, sessions } },
+                    ));
                 }
                 _ => {}
             }
@@ -281,29 +286,44 @@ impl CoValueSchema {
     }
 }
 
-/// Orders records by when they were written: the log is newer than packs, of which those of higher numbers are. Where
-/// something was erased all that counts is in one pack, written at once; in the log each record has its place.
-fn age(location: Location) -> (bool, u32, u32) {
-    let in_log = !location.segment.is_pack();
-    (in_log, location.segment.0, if in_log { location.offset } else { 0 })
+/// Orders records by when they were written: those of the log by their numbers, and a pack after all of the log that it has,
+/// and after packs of lower numbers that have as much. Where something was erased, all that counts is in one pack, written at
+/// once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Age {
+    /// For a pack, the number of the first record of the log that is newer.
+    lsn: u64,
+    newer: bool,
+    pack: u32,
+}
+
+impl Age {
+    fn new(location: Location, lsn: u64) -> Self {
+        if location.segment.is_pack() {
+            Self { lsn, newer: false, pack: location.segment.0 }
+        } else {
+            Self { lsn, newer: true, pack: 0 }
+        }
+    }
 }
 
 /// See [`crate::engine::Schema::rows`]: of several records of one piece the one of the newest file counts; where something
 /// was erased, only what was written since.
 pub(super) fn rows_of(group: Group, outlines: &[Outline], out: &mut Vec<Row>) {
     let erased = outlines.iter().filter(|o| matches!(o.says, Says::Erased { .. }));
-    let since = erased.map(|o| age(o.location)).max();
+    let since = erased.map(|o| o.age).max();
     // Creation is not undone by erasure.
     let counts = |outline: &&Outline| {
-        matches!(outline.says, Says::Created(_)) || since.is_none_or(|since| age(outline.location) >= since)
+        matches!(outline.says, Says::Created(_)) || since.is_none_or(|since| outline.age >= since)
     };
     let mut row = CoValueRow { erased: false, created: None };
+    let mut created = None;
     let mut heads: BTreeMap<u32, (HeadRow, Pieces)> = BTreeMap::new();
     for outline in outlines.iter().filter(counts) {
         match &outline.says {
             Says::Created(ordinal) => {
-                let newer = row.created.is_none_or(|(_, location)| age(location) < age(outline.location));
-                if newer {
+                if created.is_none_or(|age| age < outline.age) {
+                    created = Some(outline.age);
                     row.created = Some((*ordinal, outline.location));
                 }
             }
@@ -312,9 +332,9 @@ pub(super) fn rows_of(group: Group, outlines: &[Outline], out: &mut Vec<Row>) {
                     heads.entry(piece.slot).or_insert_with(|| (HeadRow::new(piece.tag), BTreeMap::new()));
                 head.created = piece.created.unwrap_or(head.created);
                 head.delete_session = piece.delete_session;
-                let place = pieces.entry(piece.start).or_insert((*piece, outline.location));
-                if age(place.1) < age(outline.location) {
-                    *place = (*piece, outline.location);
+                let place = pieces.entry(piece.start).or_insert((*piece, outline.location, outline.age));
+                if place.2 < outline.age {
+                    *place = (*piece, outline.location, outline.age);
                 }
             }
             Says::Erased { whole, sessions } => {
@@ -334,7 +354,7 @@ pub(super) fn rows_of(group: Group, outlines: &[Outline], out: &mut Vec<Row>) {
     for (slot, (mut head, pieces)) in heads {
         let mut spills = Vec::new();
         let mut end = None;
-        for (piece, location) in pieces.into_values() {
+        for (piece, location, _) in pieces.into_values() {
             // A piece that another one covers: pieces are joined when they are rewritten.
             if end.is_some_and(|end| piece.start < end) {
                 continue;

@@ -159,6 +159,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
                     continue;
                 }
                 if !locations(session, after, end).all(|location| records.has(location)) {
+                    snapshot.will_read(session, after);
                     // Let go of first, so that the memory is used again.
                     drop(records);
                     records = snapshot.read(locations(session, after, end).collect())?;
@@ -342,6 +343,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         let Some((_, end)) = pieces(session).find(|(_, piece_end)| *piece_end >= end) else {
             return Ok(None);
         };
+        snapshot.will_read(session, after);
         let records = snapshot.read(locations(session, after, end).collect())?;
         let parts = records.parts(session, after, end)?;
         let signature = parts.last().and_then(Part::signature);

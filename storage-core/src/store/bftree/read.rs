@@ -94,7 +94,21 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     }
 }
 
+/// Bytes of records that are asked for before they are read: enough for the device to be busy all the time.
+const AHEAD: u64 = 8 << 20;
+
 impl<F: FileIO> Snapshot<F> {
+    /// Has the system have the records ready that a session is read on from, if they are large.
+    pub(super) fn will_read(&self, session: &SessionView, from: u32) {
+        let mut asked = 0;
+        for location in locations(session, from, session.count) {
+            if asked >= AHEAD || !self.layers.will_read(location) {
+                break;
+            }
+            asked += u64::from(location.len);
+        }
+    }
+
     /// Reads the records at these locations.
     pub(super) fn read(&self, mut locations: Vec<Location>) -> Result<Records> {
         locations.sort_unstable();
