@@ -21,8 +21,9 @@ pub const SPAN_BYTES: usize = 32 * 1024;
 const LARGE_SPAN: usize = 1 << 20;
 /// The smallest block whose memory is used again, in bytes: kept in the cache, it holds that of a block of the usual size.
 const SMALL_BLOCK: usize = BLOCK_BYTES / 2;
-/// How many keys are remembered as read once. Later ones take the places of earlier ones.
-const REMEMBERED: usize = 4096;
+/// For so many bytes of the cache a key is remembered as read once: about as many as there is room for of what is kept, or
+/// reading a little less than that again and again would keep nothing. Later keys take the places of earlier ones.
+const BYTES_A_KEY: u64 = 1024;
 
 /// Cached bytes.
 pub type Shared = Arc<Buffer>;
@@ -63,6 +64,7 @@ impl ReadCache {
         /// What is allocated at first, in entries of this size; a large cache grows into its size.
         const ENTRY: u64 = 16 * 1024;
         let items = (bytes / ENTRY).clamp(16, 4096) as usize;
+        let remembered = (bytes / BYTES_A_KEY).clamp(16, 1 << 16) as usize;
         Self {
             entries: quick_cache::sync::Cache::with(
                 items,
@@ -71,7 +73,7 @@ impl ReadCache {
                 FxBuildHasher,
                 DefaultLifecycle::default(),
             ),
-            read_once: (0..REMEMBERED).map(|_| AtomicU32::new(0)).collect(),
+            read_once: (0..remembered).map(|_| AtomicU32::new(0)).collect(),
             spare: Spare::new(SPAN_BYTES + 1..=LARGE_SPAN),
             spare_block: Spare::new(SMALL_BLOCK..=2 * BLOCK_BYTES),
         }
@@ -92,7 +94,8 @@ impl ReadCache {
             CacheKey::Span(segment, offset) => number(segment.0, offset).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         };
         let fingerprint = (hash >> 8) as u32 | 1;
-        let place = self.read_once.get((hash >> 52) as usize % REMEMBERED);
+        let place = (u128::from(hash) * self.read_once.len() as u128) >> 64;
+        let place = self.read_once.get(place as usize);
         if place.is_some_and(|place| place.swap(fingerprint, Ordering::Relaxed) == fingerprint) {
             self.entries.insert(key, Arc::clone(bytes));
         }
@@ -128,5 +131,23 @@ mod tests {
             cache.insert_if_read_before(CacheKey::Block(RunId(4), offset), &bytes);
         }
         assert_eq!(cache.weight(), 196);
+    }
+
+    #[test]
+    fn most_is_kept_of_what_is_read_again_and_again_if_there_is_room_for_it() {
+        let cache = ReadCache::new(16 << 20);
+        let bytes = Arc::new(Buffer::fill(1_300, None, |room| Ok::<_, ()>(room.len())).unwrap());
+        let mut found = 0;
+        for _ in 0..3 {
+            found = 0;
+            for n in 0..10_000 {
+                let key = CacheKey::Span(SegmentId(3), n * 1_304);
+                match cache.get(&key) {
+                    Some(_) => found += 1,
+                    None => cache.insert_if_read_before(key, &bytes),
+                }
+            }
+        }
+        assert!(found > 5_000, "{found}");
     }
 }
