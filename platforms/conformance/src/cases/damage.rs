@@ -1,5 +1,5 @@
-//! Damage and repair. A store on disk is damaged where it is known what lies there: a large session takes up nearly all of
-//! the only pack of its store.
+//! Damage and repair. A store on disk is damaged where it is known what lies there: once it was compacted, a large session
+//! takes up nearly all of the only pack of its store.
 
 use crate::bytes::Bytes;
 use crate::case::FileOp::{Absent, Cut, Exists, Flip, Remove};
@@ -45,6 +45,7 @@ pub(crate) fn cases() -> Cases {
     let case = |name, damage: Vec<Op>, more: Vec<Op>| {
         let mut ops = vec![open("a", "store").into(), store("a", &small()).into()];
         ops.extend(chunks().map(|message| Op::from(store("a", &message))));
+        ops.push(compact("a").into());
         ops.push(close("a").into());
         ops.extend(damage);
         ops.extend(more);
