@@ -177,7 +177,7 @@ export class StoreQueue {
     const isWhole = handled === entries.length && outcomes.every(isStored);
     if (!isWhole) await this.callBack();
     this.loosen(parcel, handled, outcomes.length);
-    this.current = isWhole && this.loose.length === 0 ? (this.ahead ?? this.setOut()) : undefined;
+    this.current = isWhole ? (this.ahead ?? this.setOut()) : undefined;
     this.ahead = undefined;
     this.sendAhead();
     let at = 0;
@@ -200,7 +200,7 @@ export class StoreQueue {
 
   private setOut(): Trip | undefined {
     const [parcel] = this.parcels;
-    if (!parcel || parcel.batch.count === 0) return undefined;
+    if (!parcel || parcel.batch.count === 0 || this.loose.length > 0) return undefined;
     this.parcels.shift();
     return this.send(parcel, false);
   }
