@@ -75,6 +75,11 @@ impl NativeStorage {
     pub(super) fn open_with(options: OpenOptions) -> Result<Self> {
         options.validate()?;
         let backing = registry::acquire(&options)?;
+        Ok(Self::over(options, backing))
+    }
+
+    /// A first handle on a store that is open.
+    pub(super) fn over(options: OpenOptions, backing: Arc<dyn Backing>) -> Self {
         let handle = Handle {
             options,
             open: Mutex::new(Some(backing)),
@@ -82,7 +87,7 @@ impl NativeStorage {
             listeners: Mutex::default(),
             is_whole: AtomicBool::new(true),
         };
-        Ok(Self { handle: Arc::new(handle), deferred: None })
+        Self { handle: Arc::new(handle), deferred: None }
     }
 
     pub(super) fn backing(&self) -> Result<Arc<dyn Backing>> {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::backing::{Backing, Shared};
 use crate::error::{Error, ErrorCode, Result};
+use crate::format::numbers::BATCH_FOLLOWS;
 use crate::format::tx::Fields;
 use crate::format::wire::{
     self, OwnedMessage, OwnedSession, StoreStatus, decode_answers, decode_ids, decode_loaded, decode_outcome,
@@ -350,6 +351,63 @@ fn a_change_that_none_is_queued_behind_wakes_no_other_thread_for_its_sync() {
         assert_ne!(thread.as_deref(), Some("jazz-storage-done"));
         assert_eq!(settled(storage.stats_async()).unwrap().syncs, f64::from(n + 1));
     }
+}
+
+/// A batch that follows needs what came before it to be stored, and that is so before it is synced.
+#[test]
+fn a_batch_that_follows_is_stored_before_the_sync_of_the_one_before_it_and_fails_with_it() {
+    use crate::file::{Failure, FaultFileIO, Loss};
+    let strict = OpenOptions { durability: Some(Durability::Strict), ..OpenOptions::default() };
+    let batch = |id: &str, follows: u32| {
+        let messages = vec![Some(message(id, "s", 0, &["[1]"])), Some(message(id, "s", 1, &["[2]"]))];
+        let mut bytes = wire::encode_answers(&messages).unwrap();
+        bytes[3] |= (follows >> 24) as u8;
+        bytes
+    };
+    let io = FaultFileIO::new();
+    let store = Shared::open(io.clone(), &strict).unwrap();
+    let storage = NativeStorage::over(strict.clone(), std::sync::Arc::new(store));
+    // Until it is let go on, nothing is synced.
+    let (go_on, gate) = channel::<()>();
+    let held = storage.queue(Lane::Completion, move |_| {
+        gate.recv().unwrap();
+        Ok(())
+    });
+    let first = storage.store_batch_async(&batch("co_z1", 0));
+    let second = storage.store_batch_async(&batch("co_z2", BATCH_FOLLOWS));
+    let begun = std::time::Instant::now();
+    while storage.known_state(b"co_z2").unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the second one waits for the sync of the first");
+        std::thread::yield_now();
+    }
+    assert_eq!(io.stats().syncs, syncs_of_opening(&strict));
+    io.fail_after(0, Failure::Device);
+    go_on.send(()).unwrap();
+    settled(held).unwrap();
+    assert_eq!(settled(first).unwrap_err().code(), ErrorCode::Io);
+    assert!(matches!(settled(second), Err(Error::Latched { cause }) if cause.code() == ErrorCode::Io));
+    // What comes now follows on something that was stored, and is refused all the same.
+    let third = settled(storage.store_batch_async(&batch("co_z3", BATCH_FOLLOWS)));
+    assert_eq!(third.unwrap_err().code(), ErrorCode::Latched);
+    let mut found = std::collections::BTreeSet::new();
+    let losses = (0..6).flat_map(|n| [Loss::Some(n), Loss::Tail(n)]);
+    for loss in [Loss::Nothing, Loss::Everything].into_iter().chain(losses) {
+        let reopened = Shared::open(io.restarted(loss), &strict).unwrap();
+        let counts = ["co_z1", "co_z2", "co_z3"].map(|id| {
+            let known = reopened.known_state(&CoValueId::from(id)).unwrap();
+            known.map_or(0, |known| known.sessions[0].1)
+        });
+        assert!([[0, 0, 0], [1, 0, 0], [2, 0, 0], [2, 1, 0], [2, 2, 0]].contains(&counts), "{counts:?}");
+        found.insert(counts);
+    }
+    assert!(found.contains(&[0, 0, 0]) && found.contains(&[2, 2, 0]), "{found:?}");
+}
+
+/// How many syncs opening a new store takes.
+fn syncs_of_opening(options: &OpenOptions) -> u64 {
+    let io = crate::file::FaultFileIO::new();
+    let _store = Shared::open(io.clone(), options).unwrap();
+    io.stats().syncs
 }
 
 /// What was done already is answered without being done again; the answer promises the same.
