@@ -396,6 +396,40 @@ fn small_reads_of_a_cold_store_are_read_ahead() {
     assert_eq!(load_all(&shelf).advice, loaded.advice, "asked for twice");
 }
 
+/// (d) Large records stay where they were written, among those of others; loading a CoValue asks for all of its own at first.
+#[test]
+fn large_records_in_segments_of_the_log_are_asked_for_before_they_are_read() {
+    const RECORDS: u64 = 20;
+    const SIZE: usize = 70_000;
+    let mut shelf = Shelf::new(EngineOptions { segment_bytes: 1 << 20, ..small() });
+    let mut random = Random(8);
+    for n in 0..RECORDS {
+        shelf.put(&mut random, 1, 0, SIZE);
+        shelf.put(&mut random, 100 + n, 0, SIZE);
+    }
+    shelf.store.checkpoint().unwrap();
+    assert!(shelf.pack_bytes() < SIZE as u64, "they are in packs");
+    let (id, session) = (b"co_z1", b"co_z0_session_z");
+    let loads: [&dyn Fn(&Shelf) -> bool; 2] = [
+        &|shelf| shelf.store.load(id, u64::MAX).unwrap().is_some(),
+        // Its first piece only: the others are read soon.
+        &|shelf| shelf.store.load_piece(id, session, 0, 1).unwrap().is_some(),
+    ];
+    for load in loads {
+        shelf.reopen();
+        let opened = shelf.io.stats();
+        assert!(load(&shelf));
+        let loaded = shelf.io.stats();
+        let asked = loaded.advice - opened.advice;
+        // Beside them parts of files of which a second small read was made.
+        assert!((RECORDS..RECORDS + 5).contains(&asked), "{asked} times for {RECORDS} records");
+        let bytes = loaded.bytes_advised - opened.bytes_advised;
+        assert!(bytes >= RECORDS * SIZE as u64, "{bytes} bytes");
+        assert!(load(&shelf));
+        assert!(shelf.io.stats().advice - loaded.advice < 5, "asked for twice");
+    }
+}
+
 /// (d) A large CoValue is read once, however many pieces it is given in.
 #[test]
 fn of_a_large_covalue_each_byte_is_read_once() {
