@@ -1,0 +1,90 @@
+//! What a store looks up in the delta: a lookup there costs as much as the write to the log, so each row is looked up once at
+//! most, whether it is there or not.
+#![allow(clippy::unwrap_used)]
+
+mod workload;
+
+use jazz_storage_core::Result;
+use jazz_storage_core::engine::delta::{BTreeDelta, Delta, Row};
+use jazz_storage_core::engine::{Durability, EngineOptions};
+use jazz_storage_core::file::InMemoryFileIO;
+use jazz_storage_core::format::row::{Group, Key, Value};
+use jazz_storage_core::format::wire::decode_message;
+use jazz_storage_core::store::{BfTreeStorage, ContentStore, StoreOptions};
+use std::cell::Cell;
+use workload::{message, store};
+
+thread_local! {
+    /// Lookups by this thread.
+    static LOOKUPS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A delta that counts lookups of single rows.
+struct Counting(BTreeDelta);
+
+impl Delta for Counting {
+    fn create() -> Result<Self> {
+        BTreeDelta::create().map(Self)
+    }
+    fn get(&self, key: &Key) -> Option<Value> {
+        LOOKUPS.set(LOOKUPS.get() + 1);
+        self.0.get(key)
+    }
+    fn put(&self, key: &Key, value: &Value) -> Result<()> {
+        self.0.put(key, value)
+    }
+    fn group(&self, group: Group, out: &mut Vec<Row>) -> Result<()> {
+        self.0.group(group, out)
+    }
+    fn rows_from(&self, first: &Key, limit: usize) -> Result<Vec<Row>> {
+        self.0.rows_from(first, limit)
+    }
+}
+
+type Store = BfTreeStorage<InMemoryFileIO, Counting>;
+
+const COVALUES: usize = 16;
+/// Keys are hashed, and two of so few rarely meet in one place of what is remembered.
+const BY_CHANCE: u64 = 6;
+
+fn open() -> Store {
+    let engine =
+        EngineOptions { background_sync: false, background_maintenance: false, ..EngineOptions::default() };
+    Store::open(InMemoryFileIO::new(), StoreOptions { durability: Durability::Relaxed, engine }).unwrap()
+}
+
+/// Lookups in the delta while something is done.
+fn lookups(work: impl FnOnce()) -> u64 {
+    let before = LOOKUPS.get();
+    work();
+    LOOKUPS.get() - before
+}
+
+/// Messages for as many CoValues, together or one by one.
+fn store_in_all(storage: &Store, together: bool, of: impl Fn(usize) -> Vec<u8>) {
+    let bytes: Vec<_> = (0..COVALUES).map(of).collect();
+    if together {
+        let messages: Vec<_> = bytes.iter().map(|bytes| decode_message(bytes).unwrap()).collect();
+        assert_eq!(storage.store_all(&messages).unwrap().len(), COVALUES);
+    } else {
+        bytes.iter().for_each(|bytes| store(storage, bytes));
+    }
+}
+
+#[test]
+fn a_row_is_looked_up_once_at_most_whether_it_is_there_or_not() {
+    for together in [false, true] {
+        let storage = open();
+        let new = lookups(|| store_in_all(&storage, together, |id| message(id, 1, 0, 1)));
+        assert!(new <= BY_CHANCE, "{new} lookups for {COVALUES} new CoValues, together: {together}");
+        // Of a CoValue that is there, a session may be.
+        let once = COVALUES as u64..=COVALUES as u64 + BY_CHANCE;
+        let session = lookups(|| store_in_all(&storage, together, |id| message(id, 2, 0, 1)));
+        assert!(
+            once.contains(&session),
+            "{session} lookups for {COVALUES} new sessions, together: {together}"
+        );
+        let growing = lookups(|| store_in_all(&storage, together, |id| message(id, 2, 1, 1)));
+        assert!(growing <= BY_CHANCE, "{growing} lookups for {COVALUES} that grow, together: {together}");
+    }
+}
