@@ -67,12 +67,18 @@ struct Base {
     earlier: Vec<(usize, State)>,
     /// How many of its records a manifest says are durable.
     vouched: usize,
+    options: StoreOptions,
 }
 
+/// The files are to be those of the script: no segment of the log is kept.
 fn store_options() -> StoreOptions {
+    keeping(u32::MAX)
+}
+
+/// With records of so many bytes staying in the log.
+fn keeping(large_bytes: u32) -> StoreOptions {
     let mut options = options(Durability::Relaxed, 1_000_000, 8);
-    // The files are to be those of the script: no segment of the log is kept.
-    options.engine.large_bytes = u32::MAX;
+    options.engine.large_bytes = large_bytes;
     options
 }
 
@@ -146,11 +152,13 @@ fn further_steps() -> Vec<Step> {
 impl Base {
     fn new(name: &'static str, io: FaultFileIO, earlier: Vec<(usize, State)>, vouched: usize) -> Self {
         let state = State::of(&open(io.restarted(Loss::Nothing), &store_options()).unwrap()).unwrap();
-        Self { name, active: segments(&io).pop().unwrap(), io, state, earlier, vouched }
+        let options = store_options();
+        Self { name, active: segments(&io).pop().unwrap(), io, state, earlier, vouched, options }
     }
 
     /// All of them: closed; left open, with records after the last checkpoint; and with a segment that was sealed by a
-    /// checkpoint which did not complete, and records after that; and with one manifest only.
+    /// checkpoint which did not complete, and records after that; with one manifest only; and with segments of the log that
+    /// were kept for what is in them.
     fn all() -> Vec<Self> {
         let io = FaultFileIO::new();
         let mut storage = Some(open(io.clone(), &store_options()).unwrap());
@@ -185,12 +193,25 @@ impl Base {
         let io = open_one.io.restarted(Loss::Nothing);
         io.remove("MANIFEST-0").unwrap();
         let one_slot = Self { name: "one-slot", io, ..open_one.clone() };
-        vec![open_one, closed, sealed, one_slot]
+        vec![open_one, closed, sealed, one_slot, Self::with_kept_segments()]
+    }
+
+    fn with_kept_segments() -> Self {
+        let (io, options) = (FaultFileIO::new(), keeping(1));
+        let mut storage = Some(open(io.clone(), &options).unwrap());
+        for step in script() {
+            workload::crashes::make(&step, &mut storage, &io, &options).unwrap();
+        }
+        storage.unwrap().close().unwrap();
+        let kept = Self { options, ..Self::new("kept", io.restarted(Loss::Nothing), Vec::new(), 1) };
+        assert!(segments(&kept.io).len() > 3, "{:?}", segments(&kept.io));
+        kept
     }
 
     fn kind(&self, file: &str) -> &'static str {
         match file {
             file if file == self.active => "active segment",
+            file if file.starts_with("segment-") && self.name == "kept" => "kept segment",
             file if file.starts_with("segment-") => "sealed segment",
             file if file.starts_with("pack-") => "pack",
             file if file.starts_with("run-") => "run",
@@ -441,7 +462,7 @@ fn round(base: &Base, file: &str, damage: Damage) -> Result<Outcome, String> {
     }
     let allowed = base.allowed(file, damaged.as_deref());
     let io = io.restarted(Loss::Nothing);
-    let storage = match open(io.clone(), &store_options()) {
+    let storage = match open(io.clone(), &base.options) {
         Ok(storage) => storage,
         Err(e) => return check_error(base, &e, "opening").map(|()| Outcome::AtOpening),
     };
@@ -456,7 +477,7 @@ fn round(base: &Base, file: &str, damage: Damage) -> Result<Outcome, String> {
         check_error(base, &e, "a checkpoint")?;
     }
     drop(storage);
-    let storage = match open(io.clone(), &store_options()) {
+    let storage = match open(io.clone(), &base.options) {
         Ok(storage) => storage,
         Err(e) => return check_error(base, &e, "opening again").map(|()| outcome),
     };
@@ -507,7 +528,7 @@ fn damage_is_reported_or_harmless_and_never_gives_wrong_content() {
         let outcome = catch_unwind(AssertUnwindSafe(|| round(base, file, *damage)));
         match outcome.unwrap_or_else(|_| Err("a panic".to_owned())) {
             Ok(outcome) => {
-                if let (Outcome::AtReading(unreadable), "pack", Damage::Flip(..)) =
+                if let (Outcome::AtReading(unreadable), "pack" | "kept segment", Damage::Flip(..)) =
                     (outcome, base.kind(file), damage)
                     && unreadable > 1
                 {
@@ -536,7 +557,7 @@ fn damage_is_reported_or_harmless_and_never_gives_wrong_content() {
     }
     assert!(failures.is_empty(), "{} failures, the first: {}", failures.len(), failures[0]);
     if plan.len() >= 200 {
-        for kind in ["active segment", "sealed segment", "pack", "run", "manifest"] {
+        for kind in ["active segment", "sealed segment", "kept segment", "pack", "run", "manifest"] {
             let met: u64 = counts.get(kind).into_iter().flat_map(BTreeMap::values).sum();
             assert!(met > 10, "only {met} rounds in a {kind}");
         }
