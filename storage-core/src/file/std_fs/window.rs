@@ -16,6 +16,9 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::c_void;
 use std::fs::File;
 use std::ops::Range;
@@ -54,6 +57,9 @@ impl Window {
         let offset = bytes.start - bytes.start % page;
         let len = usize::try_from(bytes.end.checked_sub(offset)?).ok().filter(|len| *len > 0)?;
         let access = ProtFlags::READ | ProtFlags::WRITE;
+        if refused(Call::Map) {
+            return None;
+        }
         // SAFETY: no address is asked for, so the system gives one at which nothing lies.
         let map = unsafe { rustix::mm::mmap(ptr::null_mut(), len, access, MapFlags::SHARED, file, offset) };
         let mut window = Self { map: NonNull::new(map.ok()?)?, len, offset, ready: 0 };
@@ -67,6 +73,9 @@ impl Window {
 
     /// Has the system have the pages of these bytes of the window ready to be written to. False if it cannot.
     fn make_ready(&mut self, from: usize, to: usize) -> bool {
+        if refused(Call::Populate) {
+            return false;
+        }
         let from = from - from % rustix::param::page_size();
         // SAFETY: these bytes of the map are in it, as `to` is at most its length and `from` less, and the advice changes
         // nothing that they hold.
@@ -94,6 +103,26 @@ impl Window {
         }
         Ok(true)
     }
+}
+
+/// What the system is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// A window.
+    Map,
+    /// Its pages, ready to be written to.
+    Populate,
+}
+
+/// Whether a test has the system refuse this: it cannot be made to.
+#[cfg(test)]
+fn refused(call: Call) -> bool {
+    tests::refused(call)
+}
+
+#[cfg(not(test))]
+const fn refused(_: Call) -> bool {
+    false
 }
 
 /// The system does not have the pages ready to be written to.
