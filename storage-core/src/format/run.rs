@@ -1,14 +1,17 @@
 //! Runs: immutable sorted files of index rows (design.md section 6), as bytes.
 //!
-//! `blocks | order pages | block index | filter | footer`. A block holds rows with prefix-compressed keys (a full key
-//! every [`RESTART`] rows) and zero-suppressed values, under its own checksum.
+//! `blocks | order pages | block index | filter | footer`. A block holds rows with prefix-compressed keys and
+//! zero-suppressed values, under its own checksum, and names its *restarts*: rows whose key is whole.
 
 use super::bytes::{Cursor, PutBytes};
 use super::row::{Group, KEY_LEN, Key, VALUE_LEN, Value, number};
 use super::{FORMAT_VERSION, Lsn, Ordinal, RunId, StoreId};
 
-/// Rows between two full keys.
-pub const RESTART: usize = 16;
+/// Rows from one restart to the next, unless a group is larger. Where a group begins a whole key costs next to nothing, as
+/// groups are hashes; and to look one up is to read on from a restart.
+const RESTART: usize = 3;
+/// Rows from one restart to the next at most.
+const RESTART_IN_GROUP: usize = 16;
 /// Bytes of the footer, the last bytes of the file.
 pub const FOOTER_LEN: usize = 128;
 /// Order entries in a page.
@@ -40,6 +43,8 @@ pub struct BlockBuilder {
     rows: Vec<u8>,
     restarts: Vec<u16>,
     count: usize,
+    /// Rows since the last restart, its own included.
+    since: usize,
     last: Option<Key>,
     first: Option<Key>,
 }
@@ -47,15 +52,19 @@ pub struct BlockBuilder {
 impl BlockBuilder {
     /// Adds the next row.
     pub fn push(&mut self, key: &Key, value: &Value) {
+        let same = |last: &Key| last.group() == key.group();
+        let rows = |last: &Key| if same(last) { RESTART_IN_GROUP } else { RESTART };
         let shared = match &self.last {
-            Some(last) if !self.count.is_multiple_of(RESTART) => {
+            Some(last) if self.since < rows(last) => {
                 last.0.iter().zip(&key.0).take_while(|(a, b)| a == b).count()
             }
             _ => {
                 self.restarts.push(self.rows.len() as u16);
+                self.since = 0;
                 0
             }
         };
+        self.since += 1;
         self.rows.put_u8(shared as u8);
         self.rows.extend_from_slice(key.0.get(shared..).unwrap_or_default());
         let mut bitmap = [0u8; BITMAP];
@@ -133,7 +142,8 @@ impl<'a> Block<'a> {
         let mut rows = BlockRows {
             rest: self.restart(low).and_then(|at| self.rows.get(at..)).unwrap_or_default(),
             key: [0; 2 * KEY_LEN],
-            left: self.count.saturating_sub(low * RESTART),
+            // Not more than that: how many rows stand before a restart is not written down.
+            left: self.count,
             pending: None,
         };
         let wanted = number(&from.0);
@@ -504,6 +514,27 @@ mod tests {
                 assert!(Block::verify(&bad).is_none());
             }
         }
+    }
+
+    #[test]
+    fn restarts_stand_where_groups_begin_and_in_large_groups() {
+        let restarts = |keys: &[Key]| {
+            let mut builder = BlockBuilder::default();
+            keys.iter().for_each(|key| builder.push(key, &[7; VALUE_LEN]));
+            let (_, bytes) = builder.finish().unwrap();
+            let block = Block::verify(&bytes).unwrap();
+            (0..block.restarts.len() / 2).map(|i| block.restart_key(i).unwrap()).collect::<Vec<_>>()
+        };
+        let groups = |count: u8, rows: u32| {
+            let key = move |group, slot| Key::new(Group([group; 16]), slot, 0);
+            (0..count).flat_map(|group| (0..rows).map(move |slot| key(group, slot))).collect::<Vec<_>>()
+        };
+        let numbers = |keys: Vec<Key>| keys.iter().map(|key| key.group().0[0]).collect::<Vec<_>>();
+        assert_eq!(numbers(restarts(&groups(9, 1))), [0, 3, 6]);
+        assert_eq!(numbers(restarts(&groups(9, 2))), [0, 2, 4, 6, 8]);
+        assert_eq!(numbers(restarts(&groups(5, 5))), [0, 1, 2, 3, 4]);
+        let slots = restarts(&groups(1, 40)).iter().map(Key::slot).collect::<Vec<_>>();
+        assert_eq!(slots, [0, 16, 32]);
     }
 
     #[test]
