@@ -5,9 +5,8 @@
 
 use crate::node;
 use crate::process::{Outcome, cargo};
+use crate::suites::BENCHES;
 
-/// The comparison of engines: outside the workspace, as it compiles all of them.
-const COMPARE: &str = "benches/compare/Cargo.toml";
 /// Where the suites put their results, from the root.
 const RESULTS: &str = "benches/results";
 /// The results of a quick run of the suite `engine`, which writes none unless told to.
@@ -51,7 +50,7 @@ impl Plan {
                     return Err(format!(
                         "bench does not know {argument:?}: it takes --quick, --js-only, --engine-only, --report-only, \
                          --rounds N, --seed N and --dir PATH. The suites by themselves take more: \
-                         `node benches/js/run.mjs --help`, `cargo run --manifest-path {COMPARE} -- --help`"
+                         `node benches/js/run.mjs --help`, `cargo run --manifest-path {BENCHES} --bin compare -- --help`"
                     ));
                 }
             };
@@ -93,14 +92,14 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
     let arguments: Vec<String> = quick.into_iter().chain(plan.rest.iter().cloned()).collect();
     // Nothing is compiled between measurements: the machine is to be idle.
     if plan.measures("engine") {
-        cargo(&["build", "--release", "--locked", "--manifest-path", COMPARE, "--bin", "compare"])?;
+        cargo(&["build", "--release", "--locked", "--manifest-path", BENCHES, "--bin", "compare"])?;
     }
     if plan.measures("js") {
         node::bench(&arguments)?;
     }
     if plan.measures("engine") {
         let mut all =
-            vec!["run", "--release", "--locked", "--manifest-path", COMPARE, "--bin", "compare", "--"];
+            vec!["run", "--release", "--locked", "--manifest-path", BENCHES, "--bin", "compare", "--"];
         all.extend(arguments.iter().map(String::as_str));
         if plan.is_quick {
             all.extend(["--json", QUICK_ENGINE]);

@@ -120,33 +120,22 @@ fn test(arguments: &[String]) -> Outcome<bool> {
 }
 
 fn bench_engine(arguments: &[String]) -> Outcome<()> {
-    for manifest in [suites::ENGINE_BENCH, suites::COMPARE_BENCH] {
-        let mut all = vec!["bench", "--locked", "--manifest-path", manifest, "--"];
-        all.extend(arguments.iter().map(String::as_str));
-        process::cargo(&all)?;
-    }
-    Ok(())
+    let mut all = vec!["bench", "--locked", "--manifest-path", suites::BENCHES, "--workspace"];
+    all.extend(["--features", suites::CRITERION, "--"]);
+    all.extend(arguments.iter().map(String::as_str));
+    process::cargo(&all)
 }
 
 fn bench_compare(arguments: &[String]) -> Outcome<()> {
-    let mut all = vec![
-        "run",
-        "--release",
-        "--locked",
-        "--manifest-path",
-        suites::COMPARE_BENCH,
-        "--bin",
-        "compare",
-        "--",
-    ];
+    let mut all =
+        vec!["run", "--release", "--locked", "--manifest-path", suites::BENCHES, "--bin", "compare", "--"];
     all.extend(arguments.iter().map(String::as_str));
     process::cargo(&all)
 }
 
 fn format() -> Outcome<()> {
     process::cargo(&["fmt", "--all"])?;
-    process::cargo(&["fmt", "--manifest-path", suites::ENGINE_BENCH])?;
-    process::cargo(&["fmt", "--manifest-path", suites::COMPARE_BENCH])?;
+    process::cargo(&["fmt", "--manifest-path", suites::BENCHES, "--all"])?;
     process::cargo(&["fmt", "--manifest-path", fuzz::MANIFEST])?;
     node::ensure_modules()?;
     node::tool("biome", &["check", "--write", "."])

@@ -3,7 +3,7 @@
 
 use crate::node;
 use crate::process::{Outcome, cargo, cargo_path, command, run as run_command};
-use crate::suites::ENGINE_BENCH;
+use crate::suites::BENCHES;
 
 /// The profile in which tests run at length: fast code that is compiled quickly.
 pub(crate) const LONG_PROFILE: &str = "--profile=long";
@@ -131,15 +131,7 @@ fn test(tests: &[&str], variable: &str, amount: u64) -> Outcome<()> {
 }
 
 fn in_release(arguments: &[String]) -> Outcome<()> {
-    let mut all =
-        vec!["run", "--release", "--locked", "--manifest-path", ENGINE_BENCH, "--bin", "soak", "--"];
+    let mut all = vec!["run", "--release", "--locked", "--manifest-path", BENCHES, "--bin", "soak", "--"];
     all.extend(arguments.iter().map(String::as_str));
     cargo(&all)
-}
-
-/// All scenarios of `benches/engine` in a tiny size, and the tests of what they measure with. Not in release mode, which
-/// takes far longer to build than this takes to run.
-pub(crate) fn check() -> Outcome<()> {
-    cargo(&["test", "--manifest-path", ENGINE_BENCH, "--lib", "--locked"])?;
-    cargo(&["run", "--manifest-path", ENGINE_BENCH, "--bin", "soak", "--locked", "--", "--quick"])
 }

@@ -12,7 +12,6 @@ use crate::generate;
 use crate::node;
 use crate::process::{Outcome, cargo};
 use crate::snippets;
-use crate::soak;
 use crate::syscalls;
 use crate::tools::uniffi;
 
@@ -25,11 +24,11 @@ struct Suite {
     run: fn() -> Outcome<()>,
 }
 
-/// The engine's benchmark: outside the workspace, as it compiles SQLite.
-pub(crate) const ENGINE_BENCH: &str = "benches/engine/Cargo.toml";
+/// The benchmarks in Rust: a workspace of their own, as they compile the stores that the engine is compared with.
+pub(crate) const BENCHES: &str = "benches/Cargo.toml";
 
-/// The engine beside other stores: outside the workspace, as it compiles all of them.
-pub(crate) const COMPARE_BENCH: &str = "benches/compare/Cargo.toml";
+/// The features of the benchmarks that Criterion runs.
+pub(crate) const CRITERION: &str = "jazz-storage-bench/criterion,jazz-storage-compare/criterion";
 
 /// The suites of `cargo xtask lint`.
 pub(crate) const LINTS: &[&str] = &["rustfmt", "clippy", "biome"];
@@ -42,8 +41,7 @@ const SUITES: &[Suite] = &[
         needs: &[],
         run: || {
             cargo(&["fmt", "--all", "--check"])?;
-            cargo(&["fmt", "--manifest-path", ENGINE_BENCH, "--check"])?;
-            cargo(&["fmt", "--manifest-path", COMPARE_BENCH, "--check"])?;
+            cargo(&["fmt", "--manifest-path", BENCHES, "--all", "--check"])?;
             cargo(&["fmt", "--manifest-path", fuzz::MANIFEST, "--check"])
         },
     },
@@ -91,15 +89,18 @@ const SUITES: &[Suite] = &[
         run: fuzz::suite,
     },
     Suite {
-        name: "engine-bench",
-        proves: "the engine's benchmark, a workspace of its own, compiles without a warning",
+        name: "bench-lint",
+        proves: "the benchmarks in Rust, a workspace of their own, compile without a warning",
         needs: &[],
         run: || {
             cargo(&[
                 "clippy",
                 "--manifest-path",
-                ENGINE_BENCH,
+                BENCHES,
+                "--workspace",
                 "--all-targets",
+                "--features",
+                CRITERION,
                 "--locked",
                 "--",
                 "-D",
@@ -108,28 +109,10 @@ const SUITES: &[Suite] = &[
         },
     },
     Suite {
-        name: "soak",
-        proves: "the long runs keep every content and every bound, in a tiny size",
-        needs: &["engine-bench"],
-        run: soak::check,
-    },
-    Suite {
-        name: "compare",
-        proves: "the stores that the engine is compared with give back what they are given, in a small size",
-        needs: &["engine-bench"],
-        run: || {
-            cargo(&[
-                "clippy",
-                "--manifest-path",
-                COMPARE_BENCH,
-                "--all-targets",
-                "--locked",
-                "--",
-                "-D",
-                "warnings",
-            ])?;
-            cargo(&["test", "--manifest-path", COMPARE_BENCH, "--lib", "--test", "quick", "--locked"])
-        },
+        name: "bench-check",
+        proves: "in a tiny size: the soak keeps every content and every bound, and the stores that the engine is compared with give back what they are given",
+        needs: &["bench-lint"],
+        run: || cargo(&["test", "--manifest-path", BENCHES, "--workspace", "--lib", "--tests", "--locked"]),
     },
     Suite {
         name: "addon",

@@ -205,7 +205,7 @@ fn versions() -> Value {
         "librocksdb-sys",
         "rusqlite",
     ];
-    let lock = include_str!("../../Cargo.lock");
+    let lock = include_str!("../../../Cargo.lock");
     let mut versions = BTreeMap::new();
     let mut name = "";
     for line in lock.lines() {
