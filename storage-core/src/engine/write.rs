@@ -10,7 +10,7 @@ use super::staged::Staged;
 use super::state::{Core, Index, Log};
 use super::{Applied, ApplyError, Durability, Engine, IndexWriter, Schema};
 use crate::error::{Error, Result};
-use crate::file::{FileHandle, FileIO};
+use crate::file::{FileHandle, FileIO, SMALL_WRITE};
 use crate::format::record::{self, MAX_BODY, RecordKind};
 use crate::format::row::{Key, Value};
 use crate::format::{Location, Lsn};
@@ -23,11 +23,8 @@ const KEEP_BUFFER: usize = 1 << 20;
 const SEGMENT_LIMIT: u64 = 1 << 31;
 /// Nothing is written ahead for a write larger than this, in bytes: what it writes would be written twice, which costs more.
 const LARGE_WRITE: usize = 64 * 1024;
-/// What is written ahead where writing over it is cheaper than writing behind it, in bytes, and for writes up to which size.
+/// What is written ahead where writing over it is cheaper than writing behind it, in bytes.
 const OVERWRITE_BYTES: u64 = 256 * 1024;
-const SMALL_WRITE: usize = 16 * 1024;
-/// A record larger than this is not staged, in bytes: of a large one the call is a small part, and it would be copied.
-const LARGE_STAGED: usize = 16 * 1024;
 /// How much is staged at most, in bytes.
 const STAGED_BYTES: usize = 256 * 1024;
 /// What is written ahead of the log, at a time.
@@ -167,12 +164,17 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
         if location.len >= core.options.large_bytes {
             log.large += u64::from(location.len);
         }
-        self.last = Some(lsn);
-        self.records += 1;
-        self.bytes += u64::from(location.len);
-        self.appending = false;
         record::start(&mut log.buffer);
+        self.wrote(lsn, 1, u64::from(location.len));
         Ok(location)
+    }
+
+    /// Records up to this one are in the log and the index.
+    fn wrote(&mut self, last: Lsn, records: u64, bytes: u64) {
+        self.last = Some(last);
+        self.records += records;
+        self.bytes += bytes;
+        self.appending = false;
     }
 
     /// As [`Self::append`], but the record may be written later, together with others: by [`Self::commit`], and whatever
@@ -180,7 +182,7 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
     /// to rows of the index.
     pub fn stage(&mut self) -> Result<()> {
         let size = self.log.buffer.len();
-        if size > LARGE_STAGED {
+        if size > SMALL_WRITE {
             return self.append().map(drop);
         }
         if self.log.staged.bytes.len() + size > STAGED_BYTES {
@@ -249,21 +251,11 @@ impl<'a, F: FileIO, S: Schema, D: Delta> Write<'a, F, S, D> {
         let (len, records) = (staged.bytes.len() as u64, staged.records);
         staged.clear(STAGED_BYTES);
         log.staged = staged;
-        match applied {
-            Ok(applied) => {
-                // If not, the log and the index disagree now.
-                applied.map_err(|e| core.latch.set(e))?;
-                self.last = Some(lsn);
-                self.records += records;
-                self.bytes += len;
-                self.appending = false;
-                Ok(())
-            }
-            Err(e) => {
-                self.appending = false;
-                Err(e)
-            }
-        }
+        let applied = applied.inspect_err(|_| self.appending = false)?;
+        // If not, the log and the index disagree now.
+        applied.map_err(|e| core.latch.set(e))?;
+        self.wrote(lsn, records, len);
+        Ok(())
     }
 
     /// Ends the change: lets other writers go on, sees to maintenance that is due, and returns when the change is as

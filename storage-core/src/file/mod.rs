@@ -109,6 +109,10 @@ pub trait FileHandle: Send + Sync + 'static {
     fn truncate(&self, len: u64) -> Result<()>;
 }
 
+/// What a write of more bytes takes is mostly copying them; of fewer, mostly the call of the system. So smaller ones are
+/// written over in memory, where that can be, and records up to this size wait for one call with others.
+pub(crate) const SMALL_WRITE: usize = 16 * 1024;
+
 /// Refuses names that could lead out of the directory or mean something else on another system.
 fn check_name(name: &str) -> Result<()> {
     let plain = !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', ':', '\0']);

@@ -306,10 +306,6 @@ struct Over {
     was_synced: AtomicBool,
 }
 
-/// Larger writes are left to the system: copying is most of them.
-#[cfg(target_os = "linux")]
-const SMALL_WRITE: usize = 16 * 1024;
-
 #[cfg(target_os = "linux")]
 impl Over {
     fn window(&self) -> MutexGuard<'_, Option<window::Window>> {
@@ -331,7 +327,7 @@ impl Over {
     }
 
     fn write(&self, bytes: &[u8], offset: u64) -> bool {
-        if bytes.len() > SMALL_WRITE {
+        if bytes.len() > super::SMALL_WRITE {
             return false;
         }
         let mut place = self.window();
