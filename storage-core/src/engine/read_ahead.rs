@@ -11,6 +11,7 @@
 //!   reads took;
 //! - it is advice: nothing depends on whether it is taken.
 
+use crate::file::FileHandle;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -44,8 +45,15 @@ impl ReadAhead {
         Self::new(0)
     }
 
+    /// Asks the system for what is worth it, before so many bytes of the file are read at `offset`.
+    pub(super) fn will_read(&self, file: &impl FileHandle, offset: u64, len: u64) {
+        if let Some(bytes) = self.before_reading(offset, len) {
+            file.will_read(bytes);
+        }
+    }
+
     /// Which bytes to ask the system for before so many are read at `offset`.
-    pub(super) fn before_reading(&self, offset: u64, len: u64) -> Option<Range<u64>> {
+    fn before_reading(&self, offset: u64, len: u64) -> Option<Range<u64>> {
         if len >= LARGE {
             return None;
         }

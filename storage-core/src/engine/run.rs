@@ -114,10 +114,8 @@ impl<F: FileIO> RunFile<F> {
         if let Some(block) = cache.and_then(|c| c.get(&key)) {
             return Ok(block);
         }
-        if cache.is_some()
-            && let Some(part) = self.ahead.before_reading(entry.offset, u64::from(entry.len))
-        {
-            self.handle.will_read(part);
+        if cache.is_some() {
+            self.ahead.will_read(&self.handle, entry.offset, u64::from(entry.len));
         }
         let spare = cache.map(|cache| &cache.spare_block);
         let bytes = Arc::new(self.read(entry.offset, u64::from(entry.len), spare)?);

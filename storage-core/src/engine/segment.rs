@@ -178,9 +178,7 @@ impl<F: FileIO> Segment<F> {
             cache.remove(&key);
         }
         let (handle, ahead) = self.file()?;
-        if let Some(part) = ahead.before_reading(u64::from(base), span.len as u64) {
-            handle.will_read(part);
-        }
+        ahead.will_read(handle, u64::from(base), span.len as u64);
         let bytes = Arc::new(self.read(u64::from(base), span.len, Some(&cache.spare))?);
         self.records_in(&bytes, base, span.locations, out)?;
         if keep {
