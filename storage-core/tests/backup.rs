@@ -5,7 +5,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
 mod workload;
 
 use jazz_storage_core::engine::backup::{Copied, INCOMPLETE, Source, Target};
@@ -19,9 +18,9 @@ use jazz_storage_core::store::{BfTreeStorage, ModelStorage, StorageBackend, Stor
 use jazz_storage_core::{Error, ErrorCode, Result};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
-use support::copy;
 use workload::crashes::losses;
-use workload::{Random, assert_same, contents, message, setting, step, store, try_contents};
+use workload::random::{Random, setting};
+use workload::{assert_same, contents, copy, message, step, store, try_contents};
 
 type Store<F = InMemoryFileIO> = BfTreeStorage<F>;
 
@@ -504,14 +503,14 @@ fn damage_anywhere_in_an_archive_is_found() {
         error
     };
     let edges = (0..HEADER_LEN + ENTRY_LEN).chain(whole.len() - 200..whole.len());
-    let rest: Vec<usize> = (0..points).map(|_| random.below(whole.len())).collect();
+    let rest: Vec<usize> = (0..points).map(|_| random.place(whole.len())).collect();
     for at in edges.chain(rest) {
         let mut bytes = whole.clone();
-        bytes[at] ^= 1 << random.below(8);
+        bytes[at] ^= 1 << random.place(8);
         refused(&bytes, &format!("byte {at} (JAZZ_BACKUP_SEED={seed})"));
     }
     for _ in 0..points / 4 {
-        let len = random.below(whole.len());
+        let len = random.place(whole.len());
         refused(&whole[..len], &format!("cut to {len} bytes (JAZZ_BACKUP_SEED={seed})"));
     }
     let longer = [&whole[..], b"more"].concat();
@@ -520,7 +519,7 @@ fn damage_anywhere_in_an_archive_is_found() {
     assert_eq!(two.code(), ErrorCode::Corrupt);
     // A piece in the middle that is gone, or that stands there twice.
     for _ in 0..points / 8 {
-        let (from, len) = (random.below(whole.len()), 1 + random.below(300));
+        let (from, len) = (random.place(whole.len()), 1 + random.place(300));
         let to = (from + len).min(whole.len());
         refused(&[&whole[..from], &whole[to..]].concat(), "a piece gone");
         refused(&[&whole[..to], &whole[from..]].concat(), "a piece twice");
@@ -542,11 +541,11 @@ fn damage_in_the_store_is_reported_and_not_copied() {
     assert!(["run-", "pack-", "segment-"].iter().all(|kind| names.iter().any(|name| name.starts_with(kind))));
     let (mut found, mut harmless) = (0, 0);
     for _ in 0..points {
-        let name = &names[random.below(names.len())];
+        let name = &names[random.place(names.len())];
         let whole = read_file(&image, name);
-        let at = random.below(whole.len());
+        let at = random.place(whole.len());
         let handle = io.open(name, OpenMode::ReadWrite).unwrap();
-        handle.write_at(&[whole[at] ^ (1 << random.below(8))], at as u64).unwrap();
+        handle.write_at(&[whole[at] ^ (1 << random.place(8))], at as u64).unwrap();
         let target = InMemoryFileIO::new();
         let result = source.backup(Target::Directory(&target), &mut anyway());
         handle.write_at(&whole, 0).unwrap();
@@ -586,10 +585,10 @@ fn a_damaged_directory_is_not_restored() {
     let names = image.list().unwrap();
     for _ in 0..setting("JAZZ_BACKUP_POINTS", 600) / 2 {
         let io = copy(&image);
-        let name = &names[random.below(names.len())];
+        let name = &names[random.place(names.len())];
         let mut bytes = read_file(&io, name);
-        let at = random.below(bytes.len());
-        bytes[at] ^= 1 << random.below(8);
+        let at = random.place(bytes.len());
+        bytes[at] ^= 1 << random.place(8);
         write_file(&io, name, &bytes);
         match try_restored(Source::Directory(io), plain()) {
             // The other slot of the manifest, or padding.

@@ -16,8 +16,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 use workload::crashes::{Case, Crash, Crasher, losses};
 use workload::failures::{Calls, WAYS, Way, calls, capacities, fail_once, fill};
+use workload::random::{Random, setting};
 use workload::script::{Workload, workloads};
-use workload::{Random, setting};
 
 /// Crashes every workload after each operation, in one way of losing each, then in random ways, and every so often goes
 /// on from there and crashes again after each operation. Ends when there were as many states, each operation having had
@@ -38,7 +38,7 @@ fn crash_all(crasher: &mut Crasher, wanted: u64, seed: u64) {
             if crasher.failures.len() >= 20 {
                 return;
             }
-            if random.below(every.len() / 20) != 0 {
+            if random.place(every.len() / 20) != 0 {
                 continue;
             }
             let killed = Crash { at: *at, loss: Loss::Nothing };
@@ -116,7 +116,7 @@ fn try_points(what: &str, mut points: Vec<Point<'_>>) {
         None => {
             let mut random = Random(seed);
             for place in (1..all).rev() {
-                points.swap(place, random.below(place + 1));
+                points.swap(place, random.place(place + 1));
             }
             points.truncate(usize::try_from(wanted).unwrap());
         }

@@ -26,8 +26,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
+use workload::random::{Random, setting};
 use workload::script::{CHECKPOINT, Step, Store, open, options};
-use workload::{Random, covalue, lock_row, message, setting, small_state};
+use workload::{covalue, lock_row, message, small_state};
 
 /// Everything that a store says, and each CoValue as it is loaded.
 #[derive(Debug, Clone, PartialEq)]
@@ -269,26 +270,26 @@ enum Damage {
 impl Damage {
     fn random(len: usize, random: &mut Random) -> Self {
         // The ends of a file matter most.
-        let place = |random: &mut Random| match random.below(4) {
-            0 => random.below(len.min(160)),
-            1 => len.saturating_sub(1 + random.below(len.min(160))),
-            _ => random.below(len),
+        let place = |random: &mut Random| match random.place(4) {
+            0 => random.place(len.min(160)),
+            1 => len.saturating_sub(1 + random.place(len.min(160))),
+            _ => random.place(len),
         };
         let range = |at: usize, random: &mut Random| {
-            let longest = if random.below(2) == 0 { 64 } else { 6_000 };
-            1 + random.below((len.saturating_sub(at)).min(longest))
+            let longest = if random.place(2) == 0 { 64 } else { 6_000 };
+            1 + random.place((len.saturating_sub(at)).min(longest))
         };
         let at = place(random);
         let other = place(random);
         let size = range(at.max(other), random);
-        match random.below(16) {
-            0..5 => Self::Flip(at, 1 << random.below(8)),
+        match random.place(16) {
+            0..5 => Self::Flip(at, 1 << random.place(8)),
             5..8 => Self::Truncate(at),
             8 | 9 => Self::Zero(at, range(at, random)),
             10 | 11 => Self::Swap(at.min(other), at.max(other), size.min(at.abs_diff(other))),
             12 => Self::Repeat(at, range(at, random)),
             13 => Self::Copy(at, other, size),
-            14 => Self::Append(1 + random.below(5_000)),
+            14 => Self::Append(1 + random.place(5_000)),
             _ => Self::Delete,
         }
     }
@@ -509,9 +510,9 @@ fn damage_is_reported_or_harmless_and_never_gives_wrong_content() {
         let base = &bases[n as usize % bases.len()];
         let files = base.io.list().unwrap();
         let kinds: std::collections::BTreeSet<_> = files.iter().map(|file| base.kind(file)).collect();
-        let kind = *kinds.iter().nth(random.below(kinds.len())).unwrap();
+        let kind = *kinds.iter().nth(random.place(kinds.len())).unwrap();
         let files: Vec<_> = files.iter().filter(|file| base.kind(file) == kind).collect();
-        let file = files[random.below(files.len())];
+        let file = files[random.place(files.len())];
         let whole = bytes_of(&base.io, file);
         // Some damage does nothing, such as zeroing zeros.
         let mut damage = std::iter::repeat_with(|| Damage::random(whole.len(), &mut random));

@@ -14,8 +14,7 @@ mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
-use support::random::Random;
-use support::setting;
+use support::random::{Random, setting};
 
 #[test]
 fn random_operations_agree_with_the_model() {

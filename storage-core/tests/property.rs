@@ -13,8 +13,9 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use support::ops::{Op, op};
 use support::pair::Pair;
+use support::random::setting;
 use support::subjects::{Faulty, Long, Short, Sliced, Threads};
-use support::{Busy, Met, Model, Subject, Usual, setting};
+use support::{Busy, Met, Model, Subject, Usual};
 
 /// How many operations of the long run go to one store.
 const OPERATIONS_PER_STORE: u64 = 150;

@@ -16,9 +16,8 @@ use jazz_storage_core::store::rows::{CoValueId, SessionId};
 use jazz_storage_core::store::{BfTreeStorage, ContentStore, StorageBackend, StoreOptions};
 use jazz_storage_core::{Error, Result};
 use std::collections::BTreeMap;
-use workload::{
-    Part, Random, content as content_of, copy, message, read_file, setting, step, store, write_file,
-};
+use workload::random::{Random, setting};
+use workload::{Part, content as content_of, copy, message, read_file, step, store, write_file};
 
 type Store<F = InMemoryFileIO> = BfTreeStorage<F>;
 
@@ -282,11 +281,11 @@ fn whatever_is_damaged((io, expected, _): (InMemoryFileIO, Content, String)) {
     let names: Vec<String> = io.list().unwrap().into_iter().filter(|n| n != "LOCK" && n != "OWNER").collect();
     let (mut whole, mut kinds) = (0, BTreeMap::<String, u64>::new());
     for n in 0..rounds {
-        let name = &names[random.below(names.len())];
+        let name = &names[random.place(names.len())];
         let mut bytes = read_file(&io, name);
-        let at = random.below(bytes.len());
-        let len = 1 + random.below((bytes.len() - at).min(600));
-        let what = match random.below(5) {
+        let at = random.place(bytes.len());
+        let len = 1 + random.place((bytes.len() - at).min(600));
+        let what = match random.place(5) {
             0 | 1 => {
                 bytes[at] ^= 1 << (n % 8);
                 "flipped"

@@ -22,9 +22,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use support::compare::apart;
-use support::random::Random;
+use support::private_tx;
+use support::random::{Random, setting};
 use support::subjects::tiny;
-use support::{private_tx, setting};
 
 const WRITERS: usize = 3;
 const READERS: usize = 3;

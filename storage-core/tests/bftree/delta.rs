@@ -1,6 +1,6 @@
 //! The delta over bf-tree against the one over a map.
 
-use super::Random;
+use super::random::Random;
 use crate::BfTreeDelta;
 use jazz_storage_core::engine::delta::{BTreeDelta, Delta};
 use jazz_storage_core::format::row::{Group, KEY_LEN, Key, VALUE_LEN};

@@ -15,10 +15,13 @@
 //! `JAZZ_BFTREE_OPERATIONS` and `JAZZ_BFTREE_SEED` make the comparison longer and other; a failure prints its seed.
 
 mod delta;
+#[path = "../support/random.rs"]
+mod random;
 
 use crate::BfTreeDelta;
 use bf_tree::{BfTree, Config, LeafInsertResult, LeafReadResult, ScanReturnField, StorageBackend};
 use jazz_storage_core::format::row::{KEY_LEN, VALUE_LEN};
+use random::{Random, scatter, setting};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -39,29 +42,10 @@ fn review(rule: &str) -> String {
     format!("bf-tree does not behave as it did: review in docs/design.md, section 5.4, the rule: {rule}")
 }
 
-/// A small generator (Steele, Lea, Flood: SplitMix64), so that a seed means the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        scatter(self.0)
-    }
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-    fn value(&mut self) -> Value {
-        let mut value = [0; VALUE_LEN];
-        value.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.next().to_le_bytes()));
-        value
-    }
-}
-
-/// Spreads numbers over all 64 bits, each to another.
-fn scatter(n: u64) -> u64 {
-    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    n ^ (n >> 31)
+fn value(random: &mut Random) -> Value {
+    let mut value = [0; VALUE_LEN];
+    value.copy_from_slice(&random.bytes(VALUE_LEN));
+    value
 }
 
 /// A key of the form of the index's: a group of 16 bytes, which the rows of one CoValue share, and two numbers.
@@ -116,10 +100,6 @@ fn scan_of(model: &BTreeMap<Key, Value>, from: Key, to: Key) -> Vec<(Key, Value)
     model.range(from..=to).map(|(key, value)| (*key, *value)).collect()
 }
 
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-}
-
 /// One tree from empty to as many rows as a delta has at a checkpoint. Gives the number of operations.
 fn one_delta(random: &mut Random, most: u64) -> u64 {
     let (tree, mut model) = (tree(BfTreeDelta::config()), BTreeMap::new());
@@ -134,7 +114,7 @@ fn one_delta(random: &mut Random, most: u64) -> u64 {
         let key = key(group, random.below(slots.into()) as u32, random.below(64) as u32);
         match random.below(16) {
             0..=9 => {
-                let value = random.value();
+                let value = value(random);
                 insert(&tree, &key, &value);
                 model.insert(key, value);
             }
@@ -221,7 +201,7 @@ fn readers_in_several_threads_and_a_writer_that_excludes_them_agree_with_a_map()
                 for _ in 0..1 + random.below(20) {
                     let key =
                         key(scatter(random.below(GROUPS)), random.below(3) as u32, random.below(64) as u32);
-                    let value = random.value();
+                    let value = value(&mut random);
                     insert(&tree, &key, &value);
                     model.insert(key, value);
                 }

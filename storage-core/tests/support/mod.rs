@@ -20,11 +20,6 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// A number from the environment, or else `default`.
-pub fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-}
-
 /// The kinds of answers and states met, and how often.
 pub type Met = BTreeMap<String, u64>;
 

@@ -6,6 +6,8 @@
 
 pub mod crashes;
 pub mod failures;
+#[path = "../support/random.rs"]
+pub mod random;
 pub mod script;
 
 use jazz_storage_core::Result;
@@ -15,11 +17,6 @@ use jazz_storage_core::format::wire::{OwnedMessage, OwnedSession, decode_message
 use jazz_storage_core::store::content::StoreStatus;
 use jazz_storage_core::store::rows::{CoValueId, PeerId, SyncStateUpdate};
 use jazz_storage_core::store::{ContentStore, StorageBackend};
-
-/// A number from the environment, or else `default`.
-pub fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
 
 /// All bytes of a file.
 pub fn read_file(io: &InMemoryFileIO, name: &str) -> Vec<u8> {
@@ -45,24 +42,6 @@ pub fn copy(io: &InMemoryFileIO) -> InMemoryFileIO {
         write_file(&copy, &name, &read_file(io, &name));
     }
     copy
-}
-
-/// A small generator with replayable seeds (Steele, Lea, Flood: SplitMix64).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number from 0 to `limit` - 1.
-    pub fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
 }
 
 /// The id of a session; that of number 9 is a delete session.
