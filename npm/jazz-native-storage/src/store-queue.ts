@@ -130,10 +130,7 @@ export class StoreQueue {
   /** Sends what comes after the current trip, if that fills a batch. */
   private sendAhead(): void {
     const [parcel] = this.parcels;
-    if (!this.current || this.ahead || this.loose.length > 0 || !parcel) return;
-    if (!isFull(parcel) || parcel.batch.count === 0) return;
-    this.parcels.shift();
-    this.ahead = this.send(parcel, true);
+    if (this.current && !this.ahead && parcel && isFull(parcel)) this.ahead = this.setOut(true);
   }
 
   /** Sends what is next, if there is anything. Of what could not be written, all that comes before it fails now. */
@@ -177,7 +174,7 @@ export class StoreQueue {
     const isWhole = handled === entries.length && outcomes.every(isStored);
     if (!isWhole) await this.callBack();
     this.loosen(parcel, handled, outcomes.length);
-    this.current = isWhole ? (this.ahead ?? this.setOut()) : undefined;
+    this.current = isWhole ? (this.ahead ?? this.setOut(false)) : undefined;
     this.ahead = undefined;
     this.sendAhead();
     let at = 0;
@@ -198,11 +195,12 @@ export class StoreQueue {
     this.loosen(ahead.parcel, 0, 0);
   }
 
-  private setOut(): Trip | undefined {
+  /** Sends the next parcel, if there is one, something of it could be written, and nothing is to go before it. */
+  private setOut(follows: boolean): Trip | undefined {
     const [parcel] = this.parcels;
     if (!parcel || parcel.batch.count === 0 || this.loose.length > 0) return undefined;
     this.parcels.shift();
-    return this.send(parcel, false);
+    return this.send(parcel, follows);
   }
 
   /** Takes the bytes of the entries from `handled` on out of their parcel, which has `stored` messages before them. */
