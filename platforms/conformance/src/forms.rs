@@ -162,14 +162,18 @@ pub(crate) fn batch(messages: &[Message]) -> Bytes {
 
 /// A batch that is stored only if all of what came before it was (section 3.3).
 pub(crate) fn following(messages: &[Message]) -> Bytes {
-    let list: Vec<Bytes> = messages.iter().map(|message| form().sized(message.encode())).collect();
-    form().u32(1 << 31 | list.len()).and(list.into_iter().collect::<Bytes>())
+    list(1 << 31, messages.iter().map(Message::encode))
 }
 
 /// A list of answers: none is of length 0 (sections 3.3 and 3.5).
-pub(crate) fn answers(list: impl IntoIterator<Item = Bytes>) -> Bytes {
+pub(crate) fn answers(answers: impl IntoIterator<Item = Bytes>) -> Bytes {
+    list(0, answers)
+}
+
+/// A list of byte strings behind their count, of which some bits are flags.
+fn list(flags: usize, list: impl IntoIterator<Item = Bytes>) -> Bytes {
     let list: Vec<Bytes> = list.into_iter().map(|bytes| form().sized(bytes)).collect();
-    form().u32(list.len()).and(list.into_iter().collect::<Bytes>())
+    form().u32(flags | list.len()).and(list.into_iter().collect::<Bytes>())
 }
 
 /// Outcomes (section 3.2).
