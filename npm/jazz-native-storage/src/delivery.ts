@@ -11,6 +11,7 @@ import {
   getPriorityFromHeader,
   type SessionContent,
 } from "./cojson-internals.js";
+import { setOwn } from "./own.js";
 
 export type ContentCallback = (message: ContentMessage) => void;
 
@@ -170,14 +171,5 @@ export class GroupMemory {
   priorityOf(header: CoValueHeader): ContentMessage["priority"] {
     this.priority ??= getPriorityFromHeader(header);
     return this.priority;
-  }
-}
-
-/** Sets a property by any name, `__proto__` included. */
-export function setOwn<T>(target: { [name: string]: T }, name: string, value: T): void {
-  if (name === "__proto__") {
-    Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
-  } else {
-    target[name] = value;
   }
 }

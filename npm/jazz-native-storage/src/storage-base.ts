@@ -16,7 +16,6 @@ import {
   StorageKnownState,
   TRANSACTION_CONFIG,
 } from "./cojson-internals.js";
-import { setOwn } from "./delivery.js";
 import { isDegradation, NativeStorageError, toNativeStorageError } from "./errors.js";
 import type {
   BackupResult,
@@ -27,6 +26,7 @@ import type {
   VerifyReport,
 } from "./generated/native.js";
 import type { Flavour, Listeners } from "./options.js";
+import { setOwn } from "./own.js";
 import { type BackupLocation, checkLocation, type UpkeepOptions, watched } from "./upkeep.js";
 
 const U32_LIMIT = 0xffffffff;

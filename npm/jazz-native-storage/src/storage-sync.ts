@@ -1,6 +1,6 @@
 /** The sync flavour: every callback runs before its method returns, but for the later pieces of large values (rule S-1). */
 import { logger, type RawCoID, type SessionID, type StorageAPI } from "cojson";
-import { readCounters, readIds, writeSyncStateUpdates } from "./codec/lists.js";
+import { readIds, readLentCounters, writeSyncStateUpdates } from "./codec/lists.js";
 import {
   type LoadedCoValue,
   type LoadedSession,
@@ -37,7 +37,6 @@ import {
   GroupMemory,
   type Prepared,
   prepare,
-  setOwn,
 } from "./delivery.js";
 import type { Nothing } from "./generated/native.js";
 import { acquireResult, pageSize, reported, StorageBase, summarize } from "./storage-base.js";
@@ -269,22 +268,15 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
 
   /** A fresh object, read from the index each time (rule K-6). A read that fails counts as not found (rule K-8). */
   loadKnownState(id: string, callback: (knownState: KnownState | undefined) => void): void {
-    callback(this.readKnownState(id as RawCoID));
-  }
-
-  private readKnownState(id: RawCoID): KnownState | undefined {
-    let bytes: Uint8Array | Nothing;
+    let knownState: KnownState | undefined;
     try {
-      bytes = this.native.knownStateLent(this.idBytes(id));
+      const bytes = this.native.knownStateLent(this.idBytes(id));
+      if (bytes) knownState = { id: id as RawCoID, header: true, sessions: readLentCounters(bytes) };
     } catch (error) {
       const err = this.report(error);
       logger.warn("Failed to load knownState from storage", { id, err });
-      return undefined;
     }
-    if (!bytes) return undefined;
-    const sessions: Record<string, number> = {};
-    readCounters(lentReader(bytes), (session, counter) => setOwn(sessions, session, counter));
-    return { id, header: true, sessions };
+    callback(knownState);
   }
 
   eraseAllDeletedCoValues(): Promise<void> {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { readLentCounters } from "../src/codec/lists.js";
 import { ByteReader } from "../src/codec/reader.js";
 import { type TextPlatform, text, webText } from "../src/codec/text.js";
 import { readTransactions, writeTransactions } from "../src/codec/transactions.js";
@@ -229,5 +230,58 @@ describe("transactions", () => {
     expect(() => readTransactions(new ByteReader(withoutKey), withoutKey.length, 1)).toThrow(
       expect.objectContaining({ code: "INTERNAL" }),
     );
+  });
+});
+
+describe("counters that are lent", () => {
+  /** An answer as the engine lends it, with what is left of a longer one behind it. */
+  const lentOf = (counters: readonly (readonly [string, number])[]): Uint8Array => {
+    const writer = new ByteWriter();
+    writer.u32(0);
+    writer.u32(counters.length);
+    for (const [session, counter] of counters) {
+      writer.str16(session, "a session");
+      writer.u32(counter);
+    }
+    writer.patchU32(0, writer.length - 4);
+    writer.raw(new Uint8Array(9).fill(0x61));
+    return writer.copy();
+  };
+
+  test("any names and counters come back, in their order", () => {
+    const name = fc.oneof(anyString, fc.constantFrom("__proto__", "co_z1_session_z2", "co_z1_session_z3"));
+    const counters = fc.uniqueArray(fc.tuple(name, fc.integer({ min: 0, max: 0xffffffff })), {
+      selector: ([session]) => session,
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(counters, (stored) => {
+        const read = readLentCounters(lentOf(stored));
+        // Such names come first in any object.
+        const isIndex = ([session]: readonly [string, number]) => /^(0|[1-9][0-9]*)$/.test(session);
+        const inOrder = (entries: readonly (readonly [string, number])[]) =>
+          entries.filter((one) => !isIndex(one));
+        expect(inOrder(Object.entries(read))).toEqual(inOrder(stored));
+        expect(new Map(Object.entries(read))).toEqual(new Map(stored));
+      }),
+    );
+  });
+
+  test("bytes that end early, or go on, are an error", () => {
+    const whole = lentOf([
+      ["co_z1_session_z2", 7],
+      ["co_z1_session_zö", 8],
+    ]);
+    const size = whole.length - 9 - 4;
+    const cut = (bytes: Uint8Array, length: number) => {
+      const copy = Uint8Array.from(bytes);
+      new DataView(copy.buffer).setUint32(0, length, true);
+      return copy;
+    };
+    for (let length = 0; length <= size + 9; length++) {
+      if (length !== size) expect(() => readLentCounters(cut(whole, length))).toThrow(/malformed/);
+    }
+    expect(() => readLentCounters(cut(lentOf([["a", 1]]), 12))).toThrow(/malformed/);
+    expect(() => readLentCounters(cut(whole, 1000))).toThrow(/malformed/);
   });
 });

@@ -12,7 +12,7 @@ let viewed: ArrayBufferLike | undefined;
 let view = new DataView(new ArrayBuffer(0)) as DataView;
 
 /** What stands before an answer that is lent, in bytes: its length. */
-const LENT_HEAD = 4;
+export const LENT_HEAD = 4;
 
 export class ByteReader {
   /** A unit for each byte from `start` on, if strings are cut from it. */
@@ -119,7 +119,7 @@ export class ByteReader {
   }
 }
 
-function u32At(bytes: Uint8Array, at: number): number {
+export function u32At(bytes: Uint8Array, at: number): number {
   return (
     ((bytes[at] as number) |
       ((bytes[at + 1] as number) << 8) |
@@ -139,7 +139,7 @@ export function lentCopy(bytes: Uint8Array): Uint8Array {
   return bytes.slice(LENT_HEAD, lentEnd(bytes));
 }
 
-function lentEnd(bytes: Uint8Array): number {
+export function lentEnd(bytes: Uint8Array): number {
   const end = LENT_HEAD + u32At(bytes, 0);
   if (end > bytes.length) throw malformed("it ends early");
   return end;
@@ -152,7 +152,7 @@ const names: string[] = new Array<string>(64).fill("");
  * The same string again if it was read lately. It is a property's name then, so that using it as one takes no search among
  * all names; comparing takes less than that search.
  */
-function nameAgain(name: string): string {
+export function nameAgain(name: string): string {
   const { length } = name;
   const place = (name.charCodeAt(length - 1) * 31 + name.charCodeAt(length - 2) * 7 + length) & 63;
   const known = names[place] as string;
