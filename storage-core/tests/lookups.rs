@@ -1,15 +1,15 @@
-//! What a store looks up in the delta: a lookup there costs as much as the write to the log, so each row is looked up once at
-//! most, whether it is there or not.
+//! What is read in the delta. For a store, a lookup there costs as much as the write to the log, so each row is looked up once
+//! at most, whether it is there or not; and a known state reads no more of long sessions than of short ones.
 #![allow(clippy::unwrap_used)]
 
 mod workload;
 
 use jazz_storage_core::Result;
-use jazz_storage_core::engine::delta::{BTreeDelta, Delta, Row};
+use jazz_storage_core::engine::delta::{BTreeDelta, Delta, Row, Rows};
 use jazz_storage_core::engine::{Durability, EngineOptions};
 use jazz_storage_core::file::InMemoryFileIO;
 use jazz_storage_core::format::row::{Group, Key, Value};
-use jazz_storage_core::format::wire::decode_message;
+use jazz_storage_core::format::wire::{decode_message, encode_known_state};
 use jazz_storage_core::store::{BfTreeStorage, ContentStore, StoreOptions};
 use std::cell::Cell;
 use workload::{message, store};
@@ -17,9 +17,11 @@ use workload::{message, store};
 thread_local! {
     /// Lookups by this thread.
     static LOOKUPS: Cell<u64> = const { Cell::new(0) };
+    /// Rows of groups read by this thread.
+    static ROWS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A delta that counts lookups of single rows.
+/// A delta that counts lookups of single rows, and rows read otherwise.
 struct Counting(BTreeDelta);
 
 impl Delta for Counting {
@@ -33,8 +35,11 @@ impl Delta for Counting {
     fn put(&self, key: &Key, value: &Value) -> Result<()> {
         self.0.put(key, value)
     }
-    fn group(&self, group: Group, out: &mut Vec<Row>) -> Result<()> {
-        self.0.group(group, out)
+    fn group(&self, group: Group, rows: Rows, out: &mut Vec<Row>) -> Result<()> {
+        let before = out.len();
+        self.0.group(group, rows, out)?;
+        ROWS.set(ROWS.get() + out.len() - before);
+        Ok(())
     }
     fn rows_from(&self, first: &Key, limit: usize) -> Result<Vec<Row>> {
         self.0.rows_from(first, limit)
@@ -87,4 +92,23 @@ fn a_row_is_looked_up_once_at_most_whether_it_is_there_or_not() {
         let growing = lookups(|| store_in_all(&storage, together, |id| message(id, 2, 1, 1)));
         assert!(growing <= BY_CHANCE, "{growing} lookups for {COVALUES} that grow, together: {together}");
     }
+}
+
+#[test]
+fn a_known_state_reads_as_many_rows_however_long_a_session_is() {
+    let storage = open();
+    let names = [1, 2].map(|session| session_of(&message(1, session, 0, 1)));
+    for after in 0..1_000 {
+        [1, 2].iter().for_each(|session| store(&storage, &message(1, *session, after, 1)));
+    }
+    let expected = encode_known_state(names.iter().map(|name| (name.as_slice(), 1_000))).unwrap();
+    ROWS.set(0);
+    let id = decode_message(&message(1, 1, 0, 1)).unwrap().id.to_vec();
+    assert_eq!(storage.known_state_encoded(&id).unwrap(), Some(expected));
+    // Of the CoValue one row, and of each session two.
+    assert_eq!(ROWS.get(), 5);
+}
+
+fn session_of(message: &[u8]) -> Vec<u8> {
+    decode_message(message).unwrap().sessions.first().map(|content| content.session.to_vec()).unwrap()
 }

@@ -1,6 +1,8 @@
 //! Runs whose parts have their checksums but do not fit each other: written by a bug or by hand, found by fuzzing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use jazz_storage_core::engine::cache::ReadCache;
+use jazz_storage_core::engine::delta::Rows;
 use jazz_storage_core::engine::run::{RunFile, RunWriter};
 use jazz_storage_core::error::ErrorCode;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
@@ -28,6 +30,37 @@ fn written() -> (InMemoryFileIO, u64) {
         writer.finish(order, list).unwrap()
     };
     (io, len)
+}
+
+#[test]
+fn heads_are_read_past_what_long_sessions_spill_over_many_blocks() {
+    let io = InMemoryFileIO::new();
+    io.create_dir().unwrap();
+    let group = |n: u8| Group([n; 16]);
+    let mut writer = RunWriter::create(&io, RUN, STORE, Lsn(7)).unwrap();
+    let (mut heads, mut all) = (Vec::new(), 0);
+    for n in 1..=3 {
+        // A session without spills, those with one, two and very many, and one in the last slot there is.
+        for (slot, spills) in [(0, 0), (1, 0), (7, 1), (8, 2), (9, 3_000), (u32::MAX, 900)] {
+            for index in 0..=spills {
+                let key = Key::new(group(n), slot, index * 5);
+                writer.push(&key, &[n; VALUE_LEN]).unwrap();
+                all += 1;
+                if index < 2 {
+                    heads.push(key);
+                }
+            }
+        }
+    }
+    let len = writer.finish((Ordinal(0), 0), &mut |_, _| Ok(Vec::new())).unwrap();
+    let run = RunFile::open(&io, RUN, len, STORE).unwrap();
+    let cache = ReadCache::new(1 << 20);
+    let read = |wanted| {
+        let mut rows = Vec::new();
+        (1..=3).for_each(|n| run.group(group(n), wanted, &cache, &mut rows).unwrap());
+        rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!((read(Rows::All).len(), read(Rows::Heads)), (all, heads));
 }
 
 fn read(io: &InMemoryFileIO, from: u64, to: u64) -> Vec<u8> {

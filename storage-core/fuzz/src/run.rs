@@ -3,6 +3,7 @@
 use crate::choose;
 use crate::memory::in_proportion;
 use jazz_storage_core::engine::cache::ReadCache;
+use jazz_storage_core::engine::delta::Rows;
 use jazz_storage_core::engine::run::RunFile;
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::FORMAT_VERSION;
@@ -146,7 +147,8 @@ fn as_file(bytes: &[u8]) {
         }
         for group in groups {
             let mut out = Vec::new();
-            let _ = run.group(group, &cache, &mut out);
+            let _ = run.group(group, Rows::All, &cache, &mut out);
+            let _ = run.group(group, Rows::Heads, &cache, &mut out);
             assert!(out.iter().all(|(key, _)| key.group() == group));
         }
         let (_, count) = run.order();

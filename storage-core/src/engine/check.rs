@@ -1,7 +1,7 @@
 //! Verifying an open store: every checksum of every file, and every row of the index against the log. Stores and loads go
 //! on meanwhile; each CoValue is looked at as one consistent state.
 
-use super::delta::{Delta, Row};
+use super::delta::{Delta, Row, Rows};
 use super::layers::Layers;
 use super::manifest;
 use super::merge::LayerScan;
@@ -278,7 +278,7 @@ impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
         let mut groups = Groups::new(&self.layers)?;
         let mut reader: Option<Uncached<F>> = None;
         while let Some(group) = groups.next(self.core)? {
-            let (rows, layers) = match self.core.group(group) {
+            let (rows, layers) = match self.core.group(group, Rows::All) {
                 Ok(found) => found,
                 Err(e) => {
                     self.note(e, Vec::new())?;

@@ -5,7 +5,7 @@
 //! out, group by group, while stores and loads go on; the manifest is published; readers see it. A crash anywhere leaves
 //! the manifest before or after, and a log that reaches from its replay position to the end.
 
-use super::delta::{Delta, Row};
+use super::delta::{Delta, Row, Rows};
 use super::layers::{Layers, Opened};
 use super::maintenance::{Change, MERGE_BELOW, Maintenance};
 use super::part::{PartWriter, Rewriting, record_bytes};
@@ -138,7 +138,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             let last = groups.last().and_then(|rows| rows.first()).map(|(key, _)| key.group());
             if let (Some(rows), Some(group), true) = (groups.last_mut(), last, full) {
                 rows.clear();
-                job.frozen.delta.group(group, rows)?;
+                job.frozen.delta.group(group, Rows::All, rows)?;
             }
             job.next = last.filter(|_| full).and_then(Group::next);
             for rows in groups {
@@ -179,7 +179,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     fn count_void(&self, job: &mut Flush<F, D>, rows: &[Row]) -> Result<()> {
         let Some((key, _)) = rows.first().filter(|_| self.schema.voids(rows)) else { return Ok(()) };
         let mut layers = Vec::new();
-        match job.layers.group(key.group(), &mut layers) {
+        match job.layers.group(key.group(), Rows::All, &mut layers) {
             // The count decides what is worth rewriting, nothing else.
             Err(Error::Corrupt { .. }) => return Ok(()),
             other => other?,

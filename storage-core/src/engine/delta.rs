@@ -12,6 +12,22 @@ use std::sync::{PoisonError, RwLock};
 /// A row of the index.
 pub type Row = (Key, Value);
 
+/// Which rows of a group are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// All of them.
+    All,
+    /// Of each slot the head and the first spill row: where each session stands and where it begins, however long it is.
+    Heads,
+}
+
+impl Rows {
+    /// Whether what follows a row is to be passed over up to the next slot.
+    pub fn end_at(self, key: &Key) -> bool {
+        self == Self::Heads && key.index() != 0
+    }
+}
+
 /// A mutable ordered map of rows. Callers make sure that no write runs beside a read or another write.
 pub trait Delta: Send + Sync + Sized + 'static {
     /// An empty delta.
@@ -20,8 +36,8 @@ pub trait Delta: Send + Sync + Sized + 'static {
     fn get(&self, key: &Key) -> Option<Value>;
     /// Writes a row, replacing one of the same key.
     fn put(&self, key: &Key, value: &Value) -> Result<()>;
-    /// All rows of a group in order, appended to `out`.
-    fn group(&self, group: Group, out: &mut Vec<Row>) -> Result<()>;
+    /// The rows of a group in order, appended to `out`.
+    fn group(&self, group: Group, rows: Rows, out: &mut Vec<Row>) -> Result<()>;
     /// Up to `limit` rows in order, from the first whose key is at least `first`.
     fn rows_from(&self, first: &Key, limit: usize) -> Result<Vec<Row>>;
 }
@@ -43,9 +59,18 @@ impl Delta for BTreeDelta {
         self.rows.write().unwrap_or_else(PoisonError::into_inner).insert(*key, *value);
         Ok(())
     }
-    fn group(&self, group: Group, out: &mut Vec<Row>) -> Result<()> {
+    fn group(&self, group: Group, wanted: Rows, out: &mut Vec<Row>) -> Result<()> {
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
-        out.extend(rows.range(Key::first(group)..=Key::last(group)).map(|(k, v)| (*k, *v)));
+        let mut from = Some(Key::first(group));
+        while let Some(first) = from.take() {
+            for (key, value) in rows.range(first..=Key::last(group)) {
+                out.push((*key, *value));
+                if wanted.end_at(key) {
+                    from = key.next_slot();
+                    break;
+                }
+            }
+        }
         Ok(())
     }
     fn rows_from(&self, first: &Key, limit: usize) -> Result<Vec<Row>> {

@@ -5,7 +5,7 @@
 //! groups before some border, and the merged layers those from it on: each row is in one of them.
 
 use super::cache::ReadCache;
-use super::delta::Row;
+use super::delta::{Row, Rows};
 use super::read_ahead;
 use super::run::RunFile;
 use super::segment::{RecordBytes, Segment, Span};
@@ -226,10 +226,10 @@ impl<F: FileIO> Layers<F> {
     }
 
     /// The rows of a group in each layer that has any, newest layer first.
-    pub fn group(&self, group: Group, out: &mut Vec<Vec<Row>>) -> Result<()> {
+    pub fn group(&self, group: Group, wanted: Rows, out: &mut Vec<Vec<Row>>) -> Result<()> {
         for run in self.runs(group) {
             let mut rows = Vec::new();
-            run.group(group, &self.cache, &mut rows)?;
+            run.group(group, wanted, &self.cache, &mut rows)?;
             if !rows.is_empty() {
                 out.push(rows);
             }

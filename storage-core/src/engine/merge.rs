@@ -10,7 +10,7 @@
 
 use super::Schema;
 use super::checkpoint::ROW_WORK;
-use super::delta::{Delta, Row};
+use super::delta::{Delta, Row, Rows};
 use super::layers::{Layer, Layers, Opened};
 use super::maintenance::{Change, Maintenance};
 use super::part::{Finished, PartWriter, Rewriting, record_bytes};
@@ -316,7 +316,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         let runs = layers.layers.iter().skip(place + 1).rev().filter_map(|layer| layer.run(group));
         for run in runs.filter(|run| run.may_contain(group)) {
             let mut found = Vec::new();
-            run.group(group, &self.cache, &mut found)?;
+            run.group(group, Rows::All, &self.cache, &mut found)?;
             if self.schema.voids(&found) {
                 newer.push(found);
             }

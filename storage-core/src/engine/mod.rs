@@ -47,7 +47,7 @@ use crate::format::record::RecordKind;
 use crate::format::row::{Group, Key, Value};
 use crate::format::{HashKey, Location, Lsn, Ordinal, RunId};
 use check::{Checked, Records};
-use delta::{Delta, Row};
+use delta::{Delta, Row, Rows};
 use layers::Layers;
 use observer::Observer;
 use recent::Recent;
@@ -335,8 +335,8 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     }
 
     /// The rows of a group in each layer, newest first, and the layers, as one consistent state.
-    pub fn group(&self, group: Group) -> Result<GroupRows<F>> {
-        self.core.group(group)
+    pub fn group(&self, group: Group, wanted: Rows) -> Result<GroupRows<F>> {
+        self.core.group(group, wanted)
     }
 
     /// Up to `limit` groups in the order of their creation, from `skip` on.

@@ -14,7 +14,7 @@
 use super::cache::ReadCache;
 use super::check::{Checked, Damage, Lost, OnProgress, Progress, Uncached};
 use super::checkpoint::create_file;
-use super::delta::{Delta, Row};
+use super::delta::{Delta, Row, Rows};
 use super::layers::{Layers, Opened};
 use super::manifest::{self, Found};
 use super::merge::LayerScan;
@@ -113,7 +113,7 @@ impl<F: FileIO, S: Schema> Groups<F, S> {
         let Some(group) = others.chain(in_delta).min() else { return Ok(None) };
         let mut layers = Vec::new();
         let mut rows = Vec::new();
-        delta.group(group, &mut rows)?;
+        delta.group(group, Rows::All, &mut rows)?;
         layers.push(rows);
         for source in &mut self.sources {
             layers.push(source.take_group(group)?);

@@ -3,7 +3,7 @@
 
 use super::buffer::{Buffer, Spare};
 use super::cache::{CacheKey, ReadCache, Shared};
-use super::delta::Row;
+use super::delta::{Row, Rows};
 use super::read_ahead::ReadAhead;
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
@@ -167,24 +167,43 @@ impl<F: FileIO> RunFile<F> {
         Ok(row.filter(|(k, _)| k == key).map(|(_, value)| value))
     }
 
-    /// All rows of a group in order, appended to `out`. Asks no filter.
-    pub fn group(&self, group: Group, cache: &ReadCache, out: &mut Vec<Row>) -> Result<()> {
-        let first = Key::first(group);
-        let start = self.find(&first);
+    /// The rows of a group in order, appended to `out`. Asks no filter.
+    pub fn group(&self, group: Group, wanted: Rows, cache: &ReadCache, out: &mut Vec<Row>) -> Result<()> {
+        let mut from = Some(Key::first(group));
+        while let Some(first) = from {
+            from = self.rows_from(&first, wanted, cache, out)?.and_then(|end| end.next_slot());
+        }
+        Ok(())
+    }
+
+    /// Appends the rows of a key's group from that key on, up to the last one, or up to one that `wanted` ends at, whose key
+    /// it gives.
+    fn rows_from(
+        &self,
+        first: &Key,
+        wanted: Rows,
+        cache: &ReadCache,
+        out: &mut Vec<Row>,
+    ) -> Result<Option<Key>> {
+        let group = first.group();
+        let start = self.find(first);
         for (n, entry) in self.blocks.iter().enumerate().skip(start) {
             if n > start && entry.first.group() > group {
                 break;
             }
             let bytes = self.block(n, entry, Some(cache))?;
             let Some(block) = Block::trusted(&bytes) else { continue };
-            for (key, value) in block.rows_from(&first, self.end(n)) {
+            for (key, value) in block.rows_from(first, self.end(n)) {
                 if key.group() != group {
-                    return Ok(());
+                    return Ok(None);
                 }
                 out.push((key, value));
+                if wanted.end_at(&key) {
+                    return Ok(Some(key));
+                }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// All rows from a group on in order, block by block, past the cache.

@@ -5,7 +5,7 @@
 //! read files without it.
 
 use super::cache::ReadCache;
-use super::delta::Delta;
+use super::delta::{Delta, Rows};
 use super::latch::Latch;
 use super::layers::Layers;
 use super::maintenance::Maintenance;
@@ -130,14 +130,14 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     }
 
     /// See [`super::Engine::group`].
-    pub(super) fn group(&self, group: Group) -> Result<GroupRows<F>> {
+    pub(super) fn group(&self, group: Group, wanted: Rows) -> Result<GroupRows<F>> {
         self.called();
         let mut out = Vec::new();
         let (frozen, layers) = {
             let index = self.index();
             let mut rows = Vec::new();
             if index.rows > 0 {
-                index.delta.group(group, &mut rows)?;
+                index.delta.group(group, wanted, &mut rows)?;
             }
             if !rows.is_empty() {
                 out.push(rows);
@@ -146,12 +146,12 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         };
         if let Some(frozen) = frozen {
             let mut rows = Vec::new();
-            frozen.delta.group(group, &mut rows)?;
+            frozen.delta.group(group, wanted, &mut rows)?;
             if !rows.is_empty() {
                 out.push(rows);
             }
         }
-        layers.group(group, &mut out)?;
+        layers.group(group, wanted, &mut out)?;
         Ok((out, layers))
     }
 

@@ -82,6 +82,10 @@ impl Key {
     pub fn last(group: Group) -> Self {
         Self::new(group, u32::MAX, u32::MAX)
     }
+    /// The first key of the slot after this one's, if there is another.
+    pub fn next_slot(&self) -> Option<Self> {
+        Some(Self::new(self.group(), self.slot().checked_add(1)?, 0))
+    }
     /// The group.
     pub fn group(&self) -> Group {
         Group(self.0.first_chunk().copied().unwrap_or_default())

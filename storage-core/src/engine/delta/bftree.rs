@@ -7,7 +7,7 @@
 //! `bf_tree` is upstream's crate on desktop systems and `bf-tree-portable` elsewhere, by `Cargo.toml`. A test compiles
 //! this file again over the other one.
 
-use crate::engine::delta::{Delta, Row};
+use crate::engine::delta::{Delta, Row, Rows};
 use crate::error::{Error, Result};
 use crate::format::row::{Group, KEY_LEN, Key, VALUE_LEN, Value};
 use bf_tree::{
@@ -41,7 +41,12 @@ impl BfTreeDelta {
         config
     }
 
-    fn drain(scan: Result<ScanIter<'_, '_>, ScanIterError>, out: &mut Vec<Row>) -> Result<()> {
+    /// Appends rows up to the last one, or up to one that `wanted` ends at, whose key it gives.
+    fn drain(
+        scan: Result<ScanIter<'_, '_>, ScanIterError>,
+        wanted: Rows,
+        out: &mut Vec<Row>,
+    ) -> Result<Option<Key>> {
         let mut scan = scan.map_err(|e| Error::Internal(format!("bf-tree refused a scan: {e:?}")))?;
         let mut buffer = [0u8; ROW_BYTES];
         while let Some(lengths) = scan.next(&mut buffer) {
@@ -49,9 +54,14 @@ impl BfTreeDelta {
                 (lengths == (KEY_LEN, VALUE_LEN))
                     .then(|| value.first_chunk::<VALUE_LEN>().map(|v| (Key(*key), *v)))?
             });
-            out.push(row.ok_or_else(|| Error::Internal(format!("bf-tree gave a row of {lengths:?} bytes")))?);
+            let row =
+                row.ok_or_else(|| Error::Internal(format!("bf-tree gave a row of {lengths:?} bytes")))?;
+            out.push(row);
+            if wanted.end_at(&row.0) {
+                return Ok(Some(row.0));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -77,17 +87,21 @@ impl Delta for BfTreeDelta {
         }
     }
 
-    fn group(&self, group: Group, out: &mut Vec<Row>) -> Result<()> {
-        let (first, last) = (Key::first(group), Key::last(group));
-        let scan = self.tree.scan_with_end_key(&first.0, &last.0, ScanReturnField::KeyAndValue);
-        Self::drain(scan, out)
+    fn group(&self, group: Group, rows: Rows, out: &mut Vec<Row>) -> Result<()> {
+        let last = Key::last(group);
+        let mut from = Some(Key::first(group));
+        while let Some(first) = from {
+            let scan = self.tree.scan_with_end_key(&first.0, &last.0, ScanReturnField::KeyAndValue);
+            from = Self::drain(scan, rows, out)?.and_then(|end| end.next_slot());
+        }
+        Ok(())
     }
 
     fn rows_from(&self, first: &Key, limit: usize) -> Result<Vec<Row>> {
         let mut out = Vec::new();
         if limit > 0 {
             let scan = self.tree.scan_with_count(&first.0, limit, ScanReturnField::KeyAndValue);
-            Self::drain(scan, &mut out)?;
+            Self::drain(scan, Rows::All, &mut out)?;
         }
         Ok(out)
     }

@@ -4,7 +4,7 @@ use super::BfTreeStorage;
 use super::group::{GroupView, SessionView};
 use super::lookup::create_entry;
 use super::schema::bad_entry;
-use crate::engine::delta::Delta;
+use crate::engine::delta::{Delta, Rows};
 use crate::engine::layers::Layers;
 use crate::engine::segment::RecordBytes;
 use crate::error::{Error, Result};
@@ -50,8 +50,14 @@ pub(super) struct Part<'a> {
 impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// The index's state of a CoValue; nothing if it is not stored.
     pub(super) fn snapshot(&self, id: &[u8]) -> Result<Option<Snapshot<F>>> {
+        self.snapshot_of(id, Rows::All)
+    }
+
+    /// The same of some rows only. Those that are not all tell where sessions stand and where they begin, and not where what
+    /// comes between lies.
+    pub(super) fn snapshot_of(&self, id: &[u8], rows: Rows) -> Result<Option<Snapshot<F>>> {
         let group = self.engine.schema().group(id);
-        let (rows, layers) = self.engine.group(group)?;
+        let (rows, layers) = self.engine.group(group, rows)?;
         if rows.is_empty() {
             return Ok(None);
         }

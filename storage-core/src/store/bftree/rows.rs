@@ -4,7 +4,7 @@ use super::BfTreeStorage;
 use super::lookup::create_entry;
 use super::read::locations;
 use super::transaction::{Transaction, check_id};
-use crate::engine::delta::Delta;
+use crate::engine::delta::{Delta, Rows};
 use crate::error::{Error, Result};
 use crate::file::FileIO;
 use crate::format::entry::{Create, Entry, ErasedSession};
@@ -84,7 +84,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// Answered by the index alone, but for names of sessions not met yet. That its rows are those of this id is as certain
     /// as 128 bits of a keyed hash make it; a store, and a load, compare the id.
     fn known_state(&self, id: &[u8]) -> Result<Option<KnownState>> {
-        let Some(snapshot) = self.snapshot(id)? else { return Ok(None) };
+        let Some(snapshot) = self.snapshot_of(id, Rows::Heads)? else { return Ok(None) };
         let sessions = snapshot.view.stored_sessions();
         let ids = self.session_ids(&snapshot, &sessions)?;
         Ok(Some(KnownState { sessions: ids.into_iter().zip(sessions.iter().map(|s| s.count)).collect() }))
