@@ -1,8 +1,8 @@
 /**
  * What is below any storage, as storages that cannot be read again: the harness alone, the bytes of the package's codec
- * made and dropped, appended to a file with a system call each, and synced each time as well.
+ * made and dropped, appended to a file with a system call each, and synced each time as well, or all that wait together.
  */
-import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
+import { closeSync, fdatasync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { writeMessage } from "../../../npm/jazz-native-storage/dist/codec/messages.js";
 import { ByteWriter } from "../../../npm/jazz-native-storage/dist/codec/writer.js";
 import { TRANSACTION_CONFIG } from "../../../npm/jazz-native-storage/dist/cojson-internals.js";
@@ -58,11 +58,16 @@ export class AppendingStorage extends EncodingStorage {
    * @type {StorageAPI["store"]}
    */
   store(message, _correction, done) {
+    this.append(message);
+    if (this.syncing) fdatasyncSync(this.file);
+    done?.();
+  }
+
+  /** @param {Parameters<StorageAPI["store"]>[0]} message */
+  append(message) {
     const bytes = this.encode(message);
     const written = writeSync(this.file, bytes);
     if (written !== bytes.length) throw new Error(`${written} of ${bytes.length} bytes were written`);
-    if (this.syncing) fdatasyncSync(this.file);
-    done?.();
   }
 
   /**
@@ -71,5 +76,41 @@ export class AppendingStorage extends EncodingStorage {
    */
   close() {
     closeSync(this.file);
+  }
+}
+
+/** Appends while it syncs: a sync is for all that was appended before it began. */
+export class TogetherSyncingStorage extends AppendingStorage {
+  /** @type {(() => void)[]} */
+  waiting = [];
+  busy = false;
+
+  /** @param {string} path */
+  constructor(path) {
+    super(path, true);
+  }
+
+  /**
+   * @override
+   * @type {StorageAPI["store"]}
+   */
+  store(message, _correction, done) {
+    this.append(message);
+    this.waiting.push(() => done?.());
+    // What else is stored in this turn goes along.
+    queueMicrotask(() => this.sync());
+  }
+
+  sync() {
+    if (this.busy || this.waiting.length === 0) return;
+    this.busy = true;
+    const synced = this.waiting;
+    this.waiting = [];
+    fdatasync(this.file, (error) => {
+      if (error) throw error;
+      this.busy = false;
+      for (const done of synced) done();
+      this.sync();
+    });
   }
 }

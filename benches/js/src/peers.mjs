@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { getSqliteStorage } from "cojson";
 import { createNativeStorage } from "jazz-native-storage";
-import { AppendingStorage, EncodingStorage, NothingStorage } from "./floors.mjs";
+import { AppendingStorage, EncodingStorage, NothingStorage, TogetherSyncingStorage } from "./floors.mjs";
 import { openDriver } from "./sqlite-driver.mjs";
 
 /**
@@ -91,6 +91,12 @@ export const PEERS = {
     "power",
     "and appended to a file, one write and one fdatasync each",
     (directory) => new AppendingStorage(join(directory, "log"), true),
+  ),
+  "append-sync-together": floor(
+    "floor: encode, append, sync together",
+    "power",
+    "and appended to a file, one write each, and one fdatasync for all that wait for one",
+    (directory) => new TogetherSyncingStorage(join(directory, "log")),
   ),
 };
 

@@ -21,7 +21,7 @@ export const STRICT_PHASES = { "store-alone": 1, "store-64": WINDOW };
 const FULL = {
   small: { record: (seed) => recordSmall({ messages: 100_000 }, seed), strict: 10_000 },
   hot: { record: (seed) => recordHot({ messages: 100_000, values: 6 }, seed), strict: 10_000 },
-  bulk: { record: (seed) => recordBulk({ messages: 200, transactions: 300, values: 20 }, seed), strict: 500 },
+  bulk: { record: (seed) => recordBulk({ messages: 600, transactions: 300, values: 60 }, seed), strict: 500 },
   files: { record: (seed) => recordFiles({ chunks: 400, values: 8 }, seed), strict: 420 },
 };
 

@@ -176,6 +176,16 @@ fn targets_are_judged_by_the_best_rounds() {
 }
 
 #[test]
+fn a_target_that_is_missed_says_what_an_append_would_reach() {
+    let lines = judged();
+    let measured = |says: &str, place: &str| line(&lines, says, place).measured.clone();
+    let files = measured("statements cached", "files: store");
+    assert!(files.ends_with("; an append alone is at 1.20×"), "{files}");
+    assert!(!measured("statements cached", "small: store").contains("append"), "it is reached");
+    assert!(!measured("peak memory", "small: store").contains("append"), "an append takes no memory");
+}
+
+#[test]
 fn every_target_has_a_line_even_if_nothing_was_measured() {
     let lines = judge(&[]);
     assert_eq!(lines.len(), TARGETS.len());

@@ -2,6 +2,8 @@
 //!
 //! Where a file names the baseline of a measurement, the target is judged against that one.
 
+use std::fmt::Write;
+
 use super::{Line, Measure, Role, Target, Verdict};
 use crate::format;
 use crate::results::{Kind, Latencies, Level, Measurement, Metric, Peer, Run, Suite};
@@ -137,8 +139,22 @@ fn times(run: &Run, place: Place<'_>, level: Level, role: Role, at_least: f64) -
     // By product: nothing at all of ours is at most theirs as well, and has no ratio.
     let is_reached = if more { our_best >= their_best * at_least } else { our_best * at_least <= their_best };
     let shown = |value| format::value(metric, value);
-    let shown = ratio.map_or_else(|| format!("{} to {}", shown(our_best), shown(their_best)), format::ratio);
+    let mut shown =
+        ratio.map_or_else(|| format!("{} to {}", shown(our_best), shown(their_best)), format::ratio);
+    let bound = floor_over(run, place, theirs).filter(|floor| ratio.is_some_and(|ours| *floor > ours.value));
+    if let Some(floor) = bound.filter(|_| !is_reached) {
+        let _ = write!(shown, "; an append alone is at {}×", format::number(floor));
+    }
     Some((shown, is_reached))
+}
+
+/// How many times faster than a peer one is that only appends: the fastest of such floors at the same place.
+fn floor_over(run: &Run, place: Place<'_>, theirs: &Measurement) -> Option<f64> {
+    let level = run.peer(&theirs.peer)?.level;
+    let is_time = matches!(theirs.metric, Metric::Cpu | Metric::Wall);
+    let floors = of_kind(run, place, level, Kind::Floor).filter(|_| is_time);
+    let ratios = floors.filter_map(|(_, floor)| advantage(&floor.each(), &theirs.each(), false));
+    ratios.map(|ratio| ratio.value).max_by(f64::total_cmp)
 }
 
 /// The measurements of a kind of peers of a level at a place.
