@@ -26,6 +26,16 @@ impl Rows {
     pub fn end_at(self, key: &Key) -> bool {
         self == Self::Heads && key.index() != 0
     }
+
+    /// Reads a group by `part`, which reads from a key on, and gives the key it ended at by [`end_at`](Self::end_at), if it
+    /// did: then it is asked again, for the next slot.
+    pub fn of(group: Group, mut part: impl FnMut(&Key) -> Result<Option<Key>>) -> Result<()> {
+        let mut from = Some(Key::first(group));
+        while let Some(first) = from {
+            from = part(&first)?.and_then(|end| end.next_slot());
+        }
+        Ok(())
+    }
 }
 
 /// A mutable ordered map of rows. Callers make sure that no write runs beside a read or another write.
@@ -61,17 +71,15 @@ impl Delta for BTreeDelta {
     }
     fn group(&self, group: Group, wanted: Rows, out: &mut Vec<Row>) -> Result<()> {
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
-        let mut from = Some(Key::first(group));
-        while let Some(first) = from.take() {
-            for (key, value) in rows.range(first..=Key::last(group)) {
+        Rows::of(group, |first| {
+            for (key, value) in rows.range(first..=&Key::last(group)) {
                 out.push((*key, *value));
                 if wanted.end_at(key) {
-                    from = key.next_slot();
-                    break;
+                    return Ok(Some(*key));
                 }
             }
-        }
-        Ok(())
+            Ok(None)
+        })
     }
     fn rows_from(&self, first: &Key, limit: usize) -> Result<Vec<Row>> {
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);

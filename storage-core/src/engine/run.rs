@@ -169,11 +169,7 @@ impl<F: FileIO> RunFile<F> {
 
     /// The rows of a group in order, appended to `out`. Asks no filter.
     pub fn group(&self, group: Group, wanted: Rows, cache: &ReadCache, out: &mut Vec<Row>) -> Result<()> {
-        let mut from = Some(Key::first(group));
-        while let Some(first) = from {
-            from = self.rows_from(&first, wanted, cache, out)?.and_then(|end| end.next_slot());
-        }
-        Ok(())
+        Rows::of(group, |first| self.rows_from(first, wanted, cache, out))
     }
 
     /// Appends the rows of a key's group from that key on, up to the last one, or up to one that `wanted` ends at, whose key

@@ -4,8 +4,8 @@
 //! have one fixed size; nothing is ever deleted; nothing is persisted by the tree; a scan is drained into memory before
 //! anything else touches the tree; buffers are always long enough.
 //!
-//! `bf_tree` is upstream's crate on desktop systems and `bf-tree-portable` elsewhere, by `Cargo.toml`. A test compiles
-//! this file again over the other one.
+//! `bf_tree` is `bf-tree-portable`, upstream's source with edits (docs/design.md, section 5.4). A test compiles this file again
+//! over the crate that upstream published.
 
 use crate::engine::delta::{Delta, Row, Rows};
 use crate::error::{Error, Result};
@@ -89,12 +89,10 @@ impl Delta for BfTreeDelta {
 
     fn group(&self, group: Group, rows: Rows, out: &mut Vec<Row>) -> Result<()> {
         let last = Key::last(group);
-        let mut from = Some(Key::first(group));
-        while let Some(first) = from {
+        Rows::of(group, |first| {
             let scan = self.tree.scan_with_end_key(&first.0, &last.0, ScanReturnField::KeyAndValue);
-            from = Self::drain(scan, rows, out)?.and_then(|end| end.next_slot());
-        }
-        Ok(())
+            Self::drain(scan, rows, out)
+        })
     }
 
     fn rows_from(&self, first: &Key, limit: usize) -> Result<Vec<Row>> {
