@@ -43,14 +43,10 @@ export class EncodingStorage extends EmptyStorage {
 }
 
 export class AppendingStorage extends EncodingStorage {
-  /**
-   * @param {string} path
-   * @param {boolean} syncing
-   */
-  constructor(path, syncing) {
+  /** @param {string} path */
+  constructor(path) {
     super();
     this.file = openSync(path, "a");
-    this.syncing = syncing;
   }
 
   /**
@@ -59,7 +55,6 @@ export class AppendingStorage extends EncodingStorage {
    */
   store(message, _correction, done) {
     this.append(message);
-    if (this.syncing) fdatasyncSync(this.file);
     done?.();
   }
 
@@ -79,16 +74,24 @@ export class AppendingStorage extends EncodingStorage {
   }
 }
 
+/** Syncs each message. */
+export class SyncingStorage extends AppendingStorage {
+  /**
+   * @override
+   * @type {StorageAPI["store"]}
+   */
+  store(message, _correction, done) {
+    this.append(message);
+    fdatasyncSync(this.file);
+    done?.();
+  }
+}
+
 /** Appends while it syncs: a sync is for all that was appended before it began. */
 export class TogetherSyncingStorage extends AppendingStorage {
   /** @type {(() => void)[]} */
   waiting = [];
   busy = false;
-
-  /** @param {string} path */
-  constructor(path) {
-    super(path, true);
-  }
 
   /**
    * @override

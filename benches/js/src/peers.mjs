@@ -2,7 +2,13 @@
 import { join } from "node:path";
 import { getSqliteStorage } from "cojson";
 import { createNativeStorage } from "jazz-native-storage";
-import { AppendingStorage, EncodingStorage, NothingStorage, TogetherSyncingStorage } from "./floors.mjs";
+import {
+  AppendingStorage,
+  EncodingStorage,
+  NothingStorage,
+  SyncingStorage,
+  TogetherSyncingStorage,
+} from "./floors.mjs";
 import { openDriver } from "./sqlite-driver.mjs";
 
 /**
@@ -84,13 +90,13 @@ export const PEERS = {
     "floor: encode, append",
     "process",
     "and appended to a file, one write each",
-    (directory) => new AppendingStorage(join(directory, "log"), false),
+    (directory) => new AppendingStorage(join(directory, "log")),
   ),
   "append-sync": floor(
     "floor: encode, append, sync",
     "power",
     "and appended to a file, one write and one fdatasync each",
-    (directory) => new AppendingStorage(join(directory, "log"), true),
+    (directory) => new SyncingStorage(join(directory, "log")),
   ),
   "append-sync-together": floor(
     "floor: encode, append, sync together",

@@ -141,20 +141,22 @@ fn times(run: &Run, place: Place<'_>, level: Level, role: Role, at_least: f64) -
     let shown = |value| format::value(metric, value);
     let mut shown =
         ratio.map_or_else(|| format!("{} to {}", shown(our_best), shown(their_best)), format::ratio);
-    let bound = floor_over(run, place, theirs).filter(|floor| ratio.is_some_and(|ours| *floor > ours.value));
-    if let Some(floor) = bound.filter(|_| !is_reached) {
-        let _ = write!(shown, "; an append alone is at {}×", format::number(floor));
+    let floor =
+        floor_over(run, place, theirs).filter(|(_, floor)| ratio.is_some_and(|ours| *floor > ours.value));
+    if let Some((peer, floor)) = floor.filter(|_| !is_reached) {
+        let _ = write!(shown, "; *{}* is at {}×", peer.title, format::number(floor));
     }
     Some((shown, is_reached))
 }
 
-/// How many times faster than a peer one is that only appends: the fastest of such floors at the same place.
-fn floor_over(run: &Run, place: Place<'_>, theirs: &Measurement) -> Option<f64> {
+/// The fastest floor at a peer's place and level, and how many times faster than the peer it is.
+fn floor_over<'a>(run: &'a Run, place: Place<'a>, theirs: &Measurement) -> Option<(&'a Peer, f64)> {
     let level = run.peer(&theirs.peer)?.level;
     let is_time = matches!(theirs.metric, Metric::Cpu | Metric::Wall);
     let floors = of_kind(run, place, level, Kind::Floor).filter(|_| is_time);
-    let ratios = floors.filter_map(|(_, floor)| advantage(&floor.each(), &theirs.each(), false));
-    ratios.map(|ratio| ratio.value).max_by(f64::total_cmp)
+    let ratios = floors
+        .filter_map(|(peer, floor)| Some((peer, advantage(&floor.each(), &theirs.each(), false)?.value)));
+    ratios.max_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 
 /// The measurements of a kind of peers of a level at a place.
