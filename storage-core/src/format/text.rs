@@ -135,17 +135,28 @@ impl<'a> Text<'a> {
     #[inline]
     pub(crate) fn units(self) -> Read<u64> {
         if self.ascii {
-            return if self.bytes.is_ascii() {
+            return if is_ascii(self.bytes) {
                 Ok(self.bytes.len() as u64)
             } else {
                 Err(FormatError { detail: "a text that is not ASCII is marked as ASCII", at: self.at })
             };
         }
-        if self.bytes.is_ascii() {
+        if is_ascii(self.bytes) {
             return Err(FormatError { detail: "an ASCII text is marked as not ASCII", at: self.at });
         }
         utf16_len(self.bytes).map_err(|error| FormatError { at: self.at + error.at, ..error })
     }
+}
+
+/// Whether all bytes are ASCII. The standard library looks at the last ones, up to 63, one by one, which is most of the time
+/// that the texts of a small transaction take.
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    let (lines, rest) = bytes.as_chunks::<64>();
+    let (words, _) = rest.as_chunks::<8>();
+    let Some(last) = bytes.last_chunk::<8>() else { return bytes.iter().all(u8::is_ascii) };
+    let all = words.iter().fold(u64::from_le_bytes(*last), |all, word| all | u64::from_le_bytes(*word));
+    all & 0x8080_8080_8080_8080 == 0 && lines.as_flattened().is_ascii()
 }
 
 /// Lossless where the crate compiles: pointers have at least 32 bits on every target with an allocator of use.
@@ -166,7 +177,7 @@ pub(crate) const fn to_usize(value: u32) -> usize {
 /// assert!(utf16_len(b"\xff").is_err());
 /// ```
 pub fn utf16_len(bytes: &[u8]) -> Result<u64, FormatError> {
-    if bytes.is_ascii() {
+    if is_ascii(bytes) {
         return Ok(bytes.len() as u64);
     }
     let mut units = 0u64;
@@ -204,7 +215,7 @@ pub fn utf16_len(bytes: &[u8]) -> Result<u64, FormatError> {
 pub fn put_str16(out: &mut Vec<u8>, text: &[u8]) -> Result<(), FormatError> {
     let len = u16::try_from(text.len()).ok().filter(|len| len & STR16_NOT_ASCII == 0);
     let len = len.ok_or(FormatError { detail: "the text is longer than 32767 bytes", at: out.len() })?;
-    let head = if text.is_ascii() { len } else { len | STR16_NOT_ASCII };
+    let head = if is_ascii(text) { len } else { len | STR16_NOT_ASCII };
     out.extend_from_slice(&head.to_le_bytes());
     out.extend_from_slice(text);
     Ok(())
@@ -217,8 +228,26 @@ pub fn put_str16(out: &mut Vec<u8>, text: &[u8]) -> Result<(), FormatError> {
 pub fn put_str32(out: &mut Vec<u8>, text: &[u8]) -> Result<(), FormatError> {
     let len = u32::try_from(text.len()).ok().filter(|len| len & STR32_NOT_ASCII == 0);
     let len = len.ok_or(FormatError { detail: "the text is longer than 2147483647 bytes", at: out.len() })?;
-    let head = if text.is_ascii() { len } else { len | STR32_NOT_ASCII };
+    let head = if is_ascii(text) { len } else { len | STR32_NOT_ASCII };
     out.extend_from_slice(&head.to_le_bytes());
     out.extend_from_slice(text);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_outside_ascii_is_seen_wherever_it_stands() {
+        for len in 0..100 {
+            let mut bytes = vec![0x7f; len];
+            assert!(is_ascii(&bytes), "{len}");
+            for at in 0..len {
+                bytes[at] = 0x80;
+                assert!(!is_ascii(&bytes), "{at} of {len}");
+                bytes[at] = 0x7f;
+            }
+        }
+    }
 }
