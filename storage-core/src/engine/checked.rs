@@ -253,6 +253,8 @@ struct Store {
 
 /// Bytes at the start of each segment.
 const HEADER: u64 = 64;
+/// At so many bytes that wait, the background thread syncs at once.
+const SYNC_BYTES: u64 = 1 << 20;
 
 /// A record that was written.
 struct Written {
@@ -278,7 +280,7 @@ impl Store {
             running: AtomicBool::new(false),
         });
         let latch = Arc::new(Latch::default());
-        let syncer = Syncer::new(Arc::clone(&latch));
+        let syncer = Syncer::new(Arc::clone(&latch), SYNC_BYTES);
         let file = new_file(&medium);
         let segment = SegmentId(1);
         syncer.switch(Segment::opened(&medium, segment, file.clone()), HEADER, Lsn(0));
@@ -471,7 +473,7 @@ fn the_background_thread_does_not_wait_for_its_interval_once_much_is_written() {
         let syncer = Arc::clone(&store.syncer);
         let background = thread::spawn(move || syncer.run());
         let small = store.write(8).unwrap();
-        let large = store.write(sync::SYNC_BYTES).unwrap();
+        let large = store.write(SYNC_BYTES).unwrap();
         while !large.is_durable() {
             thread::yield_now();
         }

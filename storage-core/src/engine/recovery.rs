@@ -85,7 +85,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
         remove_leftovers(&*io, &manifest, &layers)?;
         let observers = Arc::new(Observers::default());
         let latch = Arc::new(Latch::new(Arc::clone(&observers)));
-        let syncer = Syncer::new(Arc::clone(&latch));
+        let syncer = Syncer::new(Arc::clone(&latch), options.segment_bytes / 2);
         let active = replayed.active;
         syncer.switch(Arc::clone(&active), replayed.end, Lsn(replayed.next.0.saturating_sub(1)));
         let sync_thread = options.background_sync.then(|| {
