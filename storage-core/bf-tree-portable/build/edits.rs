@@ -225,4 +225,93 @@ const DEFAULT_RECORD_PER_BATCH: usize =
     if cfg!(target_family = \"wasm\") { 16 * 1024 } else { 1024 * 1024 };
 ",
     },
+    // Pages in memory.
+    Edit {
+        why: "a page in memory is read and written where it is (trait)",
+        file: "fs/mod.rs",
+        times: 1,
+        find: "    fn write(&self, offset: usize, buf: &[u8]);\n",
+        replace: "    fn write(&self, offset: usize, buf: &[u8]);
+
+    /// Where the page of this offset lies in memory, if it does: it stays there until it is deallocated.
+    fn page(&self, _offset: usize) -> Option<*mut u8> {
+        None
+    }
+",
+    },
+    Edit {
+        why: "a page in memory is read and written where it is (storage)",
+        file: "fs/memory_vfs.rs",
+        times: 1,
+        find: "    fn flush(&self) {\n",
+        replace: "    fn page(&self, offset: usize) -> Option<*mut u8> {
+        Some(offset as *mut u8)
+    }
+
+    fn flush(&self) {
+",
+    },
+    Edit {
+        why: "a page in memory is read and written where it is (buffer)",
+        file: "mini_page_op.rs",
+        times: 1,
+        find: "struct TmpBuffer {\n    is_dirty: bool,\n",
+        replace: "struct TmpBuffer {\n    /// No buffer, but the page itself, which its lock guards.\n    is_page: bool,\n    is_dirty: bool,\n",
+    },
+    Edit {
+        why: "a page in memory is read and written where it is (loading)",
+        file: "mini_page_op.rs",
+        times: 1,
+        find: "impl TmpBuffer {\n",
+        replace: "\
+impl TmpBuffer {
+    fn load(file: &dyn VfsImpl, offset: usize, size: usize) -> Self {
+        match file.page(offset) {
+            Some(ptr) => Self {
+                is_page: true,
+                is_dirty: false,
+                size,
+                ptr,
+            },
+            None => {
+                let mut buffer = Self::new(size);
+                file.read(offset, buffer.as_u8_slice_mut());
+                buffer
+            }
+        }
+    }
+
+",
+    },
+    Edit {
+        why: "a page in memory is read and written where it is (copies)",
+        file: "mini_page_op.rs",
+        times: 1,
+        find: "        Self {\n            is_dirty: false,\n            size,\n            ptr: buffer,\n",
+        replace: "        Self {\n            is_page: false,\n            is_dirty: false,\n            size,\n            ptr: buffer,\n",
+    },
+    Edit {
+        why: "a page in memory is read and written where it is (dropping)",
+        file: "mini_page_op.rs",
+        times: 1,
+        find: "    fn drop(&mut self) {\n        let layout = ",
+        replace: "    fn drop(&mut self) {\n        if self.is_page {\n            return;\n        }\n        let layout = ",
+    },
+    Edit {
+        why: "a page in memory is read and written where it is (writing back)",
+        file: "mini_page_op.rs",
+        times: 1,
+        find: "            if b.is_dirty {\n",
+        replace: "            if b.is_dirty && !b.is_page {\n",
+    },
+    Edit {
+        why: "a page in memory is read and written where it is (use)",
+        file: "mini_page_op.rs",
+        times: 3,
+        find: "                let mut buffer = TmpBuffer::new(self.tmp_buffer_size);
+                let slice = buffer.as_u8_slice_mut();
+                self.file_handle.read(offset, slice);
+",
+        replace: "                let buffer = TmpBuffer::load(self.file_handle, offset, self.tmp_buffer_size);\n",
+    },
 ];
