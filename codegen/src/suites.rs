@@ -13,7 +13,7 @@ use crate::node;
 use crate::process::{Outcome, cargo};
 use crate::snippets;
 use crate::syscalls;
-use crate::tools::uniffi;
+use crate::tools::{ahead, uniffi};
 
 struct Suite {
     name: &'static str,
@@ -83,12 +83,6 @@ const SUITES: &[Suite] = &[
         run: || cargo(&["test", "--workspace", "--exclude", uniffi::PACKAGE, "--all-features", "--locked"]),
     },
     Suite {
-        name: "fuzz",
-        proves: "mutated records, manifests, runs, messages and operations give errors or values, never panics",
-        needs: &[],
-        run: fuzz::suite,
-    },
-    Suite {
         name: "bench-lint",
         proves: "the benchmarks in Rust, a workspace of their own, compile without a warning",
         needs: &[],
@@ -113,6 +107,12 @@ const SUITES: &[Suite] = &[
         proves: "in a tiny size: the soak keeps every content and every bound, and the stores that the engine is compared with give back what they are given",
         needs: &["bench-lint"],
         run: || cargo(&["test", "--manifest-path", BENCHES, "--workspace", "--lib", "--tests", "--locked"]),
+    },
+    Suite {
+        name: "fuzz",
+        proves: "mutated records, manifests, runs, messages and operations give errors or values, never panics",
+        needs: &[],
+        run: fuzz::suite,
     },
     Suite {
         name: "addon",
@@ -291,8 +291,13 @@ pub(crate) fn run(positions: &[usize]) -> Outcome<bool> {
         if let Verdict::Failed(reason) | Verdict::Skipped(reason) = &verdict {
             println!("{}: {reason}", suite.name);
         }
+        // All suites need all tools, which are installed once npm's packages are there, as some of the tools need them.
+        if positions.len() == SUITES.len() && suite.name == "modules" && matches!(verdict, Verdict::Passed) {
+            ahead::begin().unwrap_or_else(|reason| println!("{reason}"));
+        }
         done.push((suite, verdict, begun.elapsed()));
     }
+    ahead::wait();
     Ok(report(&done, start.elapsed()))
 }
 

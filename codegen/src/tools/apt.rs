@@ -3,9 +3,11 @@
 use std::sync::OnceLock;
 
 use crate::process::{Outcome, command, output, run};
+use crate::tools::ahead;
 
 /// Installs packages of Debian's, or of a system that has grown from it.
 pub(crate) fn install(packages: &[&str]) -> Outcome<()> {
+    ahead::wait();
     // Once is enough for as long as this program runs.
     static LISTS: OnceLock<Outcome<()>> = OnceLock::new();
     LISTS.get_or_init(|| apt_get(&["update", "-qq"])).clone()?;

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::process::{Outcome, cargo_path, command, output, root, run};
+use crate::tools::ahead;
 
 /// A program of a published crate.
 pub(crate) struct Program<'a> {
@@ -34,6 +35,7 @@ impl Program<'_> {
 
     /// Installs it unless it is there.
     pub(crate) fn ensure(&self) -> Outcome<()> {
+        ahead::wait();
         if self.is_at(&self.path()) {
             return Ok(());
         }

@@ -1,9 +1,10 @@
 //! The tools that the bindings need beyond Rust and Node: one family to a file, each found and installed on its own.
 //!
 //! `find` says which version is there, or what is missing and how to get it, and installs nothing. `ensure` installs what
-//! is missing, in one version, into `.tools` or by the package manager of the system. What is in `.tools` is whole: it is
+//! is missing, in one version, into `.tools` or by the package manager of the system, once nothing else does so (`ahead`). What is in `.tools` is whole: it is
 //! made beside its place and takes it when it is done.
 
+pub(crate) mod ahead;
 pub(crate) mod apt;
 pub(crate) mod crates;
 pub(crate) mod kotlin;
@@ -39,6 +40,7 @@ impl Folder {
 
     /// Makes it, unless it is there. `fill` is given an empty folder, which takes the place when it has been filled.
     fn ensure(&self, fill: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<()> {
+        ahead::wait();
         if self.is_there() {
             return Ok(());
         }

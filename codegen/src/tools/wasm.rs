@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use crate::doctor::at_least;
 use crate::node;
 use crate::process::{Outcome, cargo_path, command, output, root, run, rustc_path};
-use crate::tools::apt;
 use crate::tools::crates::Program;
+use crate::tools::{ahead, apt};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const GET_TARGET: &str =
@@ -111,6 +111,7 @@ fn library() -> Outcome<Library> {
 }
 
 fn ensure_library() -> Outcome<()> {
+    ahead::wait();
     if library().is_ok() {
         return Ok(());
     }
