@@ -10,18 +10,16 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::process::{Outcome, command, root};
 
-/// The parts that suites install when they need them (`cargo xtask setup`).
-const PARTS: [&str; 8] = ["setup", "cargo-fuzz", "wasm", "ubrn", "kotlin", "swift", "strace", "newer-node"];
 /// Where it prints, from the root.
 const LOG: &str = "target/xtask/setup.log";
 
 static RUNNING: Mutex<Option<Child>> = Mutex::new(None);
 
-/// Begins to install what is missing.
+/// Begins to install what is missing, as `cargo xtask setup` does.
 pub(crate) fn begin() -> Outcome<()> {
     let program = std::env::current_exe().map_err(|error| format!("cannot tell what runs: {error}"))?;
     println!("Tools that are missing are installed meanwhile: see {LOG}.");
-    start(command(program, &PARTS), LOG)
+    start(command(program, &["setup"]), LOG)
 }
 
 fn start(mut setup: Command, log: &str) -> Outcome<()> {
