@@ -84,6 +84,7 @@ impl BlockBuilder {
 pub struct Block<'a> {
     rows: &'a [u8],
     restarts: &'a [u8],
+    count: usize,
 }
 
 impl<'a> Block<'a> {
@@ -95,11 +96,10 @@ impl<'a> Block<'a> {
     pub fn trusted(bytes: &'a [u8]) -> Option<Self> {
         let (body, _) = bytes.split_last_chunk::<4>()?;
         let mut c = Cursor::new(body);
-        // Rows end where restarts begin: their number says nothing beside that.
-        let (_, restarts) = (c.u16()?, usize::from(c.u16()?));
+        let (count, restarts) = (usize::from(c.u16()?), usize::from(c.u16()?));
         let at = c.rest().len().checked_sub(2 * restarts)?;
         let (rows, restarts) = c.rest().split_at_checked(at)?;
-        Some(Self { rows, restarts })
+        Some(Self { rows, restarts, count })
     }
     /// All rows from the first whose key is at least `from`, which is looked for where it is to be expected if the rows lie
     /// before `end`. Ends early at bytes that are no row.
@@ -120,6 +120,8 @@ impl<'a> Block<'a> {
         let mut rows = BlockRows {
             rest: self.restart(low).and_then(|at| self.rows.get(at..)).unwrap_or_default(),
             key: [0; 2 * KEY_LEN],
+            // Not more than that, whatever follows them; how many rows stand before a restart is not written down.
+            left: self.count,
             pending: None,
         };
         let wanted = number(&from.0);
@@ -146,6 +148,7 @@ pub struct BlockRows<'a> {
     rest: &'a [u8],
     /// The key, and room behind it: copying more than it lacks, but always as much, takes a fraction of the time.
     key: [u8; 2 * KEY_LEN],
+    left: usize,
     /// The row that the key is of, if it was not given yet.
     pending: Option<Packed<'a>>,
 }
@@ -188,6 +191,7 @@ impl<'a> BlockRows<'a> {
 
     /// Moves on to the next row.
     fn advance(&mut self) -> Option<Packed<'a>> {
+        self.left = self.left.checked_sub(1)?;
         let (shared, rest) = self.rest.split_first()?;
         let shared = usize::from(*shared);
         let lacking = KEY_LEN.checked_sub(shared)?;
@@ -259,6 +263,17 @@ mod tests {
                 assert!(Block::verify(&bad).is_none());
             }
         }
+    }
+
+    #[test]
+    fn a_block_has_no_more_rows_than_it_says() {
+        let mut builder = BlockBuilder::default();
+        rows(5).iter().for_each(|(key, value)| builder.push(key, value));
+        let (_, mut bytes) = builder.finish().unwrap();
+        bytes.truncate(bytes.len() - 4);
+        bytes[0] = 4;
+        seal(&mut bytes);
+        assert_eq!(Block::verify(&bytes).unwrap().rows_from(&Key([0; KEY_LEN]), None).count(), 4);
     }
 
     #[test]
