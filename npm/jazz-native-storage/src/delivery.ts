@@ -4,6 +4,7 @@
  * bounded by the JavaScript stack.
  */
 import type { RawCoID, SessionID } from "cojson";
+import type { WholeCoValue } from "./codec/whole.js";
 import {
   type ContentMessage,
   type CoValueHeader,
@@ -150,12 +151,7 @@ export class GroupMemory {
   private priority: ContentMessage["priority"] | undefined;
 
   /** The values that have to be delivered before a message; the value itself may be among them. */
-  dependenciesOf(
-    group: string,
-    header: CoValueHeader,
-    sessions: readonly string[],
-    contents: readonly SessionContent[],
-  ): readonly RawCoID[] {
+  dependenciesOf({ group, header, sessions, contents }: WholeCoValue): readonly RawCoID[] {
     const [session] = sessions;
     if (sessions.length === 1 && group === this.group && session === this.session) return this.dependencies;
     // No value has this id, so none is left out as being the value itself.

@@ -243,9 +243,10 @@ export abstract class StorageBase {
 
   /** Raises a counter to that of a read: a store that finished since the read began keeps its own. */
   protected enterCounter(knownState: KnownState, session: string, counter: number): void {
-    const counters: Record<string, number> = knownState.sessions;
-    if (!Object.hasOwn(counters, session) || (counters[session] as number) < counter)
-      setOwn(counters, session, counter);
+    const counters: Record<string, unknown> = knownState.sessions;
+    const known = counters[session];
+    // What is no number is inherited, by a session of a strange name.
+    if (typeof known !== "number" || known < counter) setOwn(counters, session, counter);
   }
 
   /** What an erase leaves of a known state: the delete sessions. */

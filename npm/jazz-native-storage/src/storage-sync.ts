@@ -1,24 +1,16 @@
 /** The sync flavour: every callback runs before its method returns, but for the later pieces of large values (rule S-1). */
 import { logger, type RawCoID, type SessionID, type StorageAPI } from "cojson";
-import { readIds, readLentCounters, writeSyncStateUpdates } from "./codec/lists.js";
-import {
-  type LoadedCoValue,
-  type LoadedSession,
-  type Piece,
-  readLoaded,
-  readPiece,
-  readWhole,
-  type WholeCoValue,
-} from "./codec/loaded.js";
+import { readIds, readLentKnownState, writeSyncStateUpdates } from "./codec/lists.js";
+import { type LoadedCoValue, type LoadedSession, type Piece, readLoaded, readPiece } from "./codec/loaded.js";
 import { readOutcome } from "./codec/messages.js";
 import { lentCopy, lentReader } from "./codec/reader.js";
+import { readWhole, type WholeCoValue } from "./codec/whole.js";
 import { ByteWriter } from "./codec/writer.js";
 import {
   type AcquireResult,
   type ContentMessage,
   type Correction,
   type CoValueHeader,
-  getPriorityFromHeader,
   type KnownState,
   type PeerID,
   type SessionContent,
@@ -32,7 +24,6 @@ import {
   type Deliverable,
   Delivery,
   type Dependencies,
-  dependenciesOf,
   emptyMessage,
   GroupMemory,
   type Prepared,
@@ -130,14 +121,9 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
 
   /** A value that is one message, as most are, and of whose dependencies none is missing in memory. */
   private readAlone(id: RawCoID, lent: Uint8Array): WholeCoValue | undefined {
-    const value = readWhole(lentReader(lent));
+    const value = readWhole(lent);
     if (!value) return undefined;
-    const { header, group, sessions, contents } = value;
-    const dependencies =
-      group === undefined
-        ? dependenciesOf(id, header, sessions, contents)
-        : this.groupMemory.dependenciesOf(group, header, sessions, contents);
-    for (const dependency of dependencies) {
+    for (const dependency of this.groupMemory.dependenciesOf(value)) {
       if (!this.inMemory.has(dependency) && dependency !== id) return undefined;
     }
     return value;
@@ -145,14 +131,14 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
 
   private deliverAlone(
     id: RawCoID,
-    { header, group, sessions, contents }: WholeCoValue,
+    { header, sessions, contents }: WholeCoValue,
     callback: ContentCallback,
   ): void {
     const message: ContentMessage = {
       action: "content",
       id,
       header,
-      priority: group === undefined ? getPriorityFromHeader(header) : this.groupMemory.priorityOf(header),
+      priority: this.groupMemory.priorityOf(header),
       new: {},
     };
     const knownState = this.enterLoaded(id, []);
@@ -271,7 +257,7 @@ export class NativeStorageSync extends StorageBase implements StorageAPI {
     let knownState: KnownState | undefined;
     try {
       const bytes = this.native.knownStateLent(this.idBytes(id));
-      if (bytes) knownState = { id: id as RawCoID, header: true, sessions: readLentCounters(bytes) };
+      if (bytes) knownState = readLentKnownState(id as RawCoID, bytes);
     } catch (error) {
       const err = this.report(error);
       logger.warn("Failed to load knownState from storage", { id, err });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readLentCounters } from "../src/codec/lists.js";
+import { readLentKnownState } from "../src/codec/lists.js";
 import { ByteReader } from "../src/codec/reader.js";
 import { type TextPlatform, text, webText } from "../src/codec/text.js";
 import { readTransactions, writeTransactions } from "../src/codec/transactions.js";
@@ -233,7 +233,7 @@ describe("transactions", () => {
   });
 });
 
-describe("counters that are lent", () => {
+describe("known states that are lent", () => {
   /** An answer as the engine lends it, with what is left of a longer one behind it. */
   const lentOf = (counters: readonly (readonly [string, number])[]): Uint8Array => {
     const writer = new ByteWriter();
@@ -256,7 +256,8 @@ describe("counters that are lent", () => {
     });
     fc.assert(
       fc.property(counters, (stored) => {
-        const read = readLentCounters(lentOf(stored));
+        const { sessions: read, ...rest } = readLentKnownState("co_z1", lentOf(stored));
+        expect(rest).toEqual({ id: "co_z1", header: true });
         // Such names come first in any object.
         const isIndex = ([session]: readonly [string, number]) => /^(0|[1-9][0-9]*)$/.test(session);
         const inOrder = (entries: readonly (readonly [string, number])[]) =>
@@ -279,9 +280,9 @@ describe("counters that are lent", () => {
       return copy;
     };
     for (let length = 0; length <= size + 9; length++) {
-      if (length !== size) expect(() => readLentCounters(cut(whole, length))).toThrow(/malformed/);
+      if (length !== size) expect(() => readLentKnownState("co_z1", cut(whole, length))).toThrow(/malformed/);
     }
-    expect(() => readLentCounters(cut(lentOf([["a", 1]]), 12))).toThrow(/malformed/);
-    expect(() => readLentCounters(cut(whole, 1000))).toThrow(/malformed/);
+    expect(() => readLentKnownState("co_z1", cut(lentOf([["a", 1]]), 12))).toThrow(/malformed/);
+    expect(() => readLentKnownState("co_z1", cut(whole, 1000))).toThrow(/malformed/);
   });
 });

@@ -1,9 +1,10 @@
 /** Ids, lists of them, counters and sync-state updates (section 3.5). */
-import type { SyncStateUpdate } from "../cojson-internals.js";
+import type { RawCoID } from "cojson";
+import type { KnownState, SyncStateUpdate } from "../cojson-internals.js";
 import { STR16_MAX } from "../generated/definitions.js";
 import { setOwn } from "../own.js";
-import { ByteReader, LENT_HEAD, lentEnd, lentReader, malformed, nameAgain, u32At } from "./reader.js";
-import { text } from "./text.js";
+import { ByteReader, LENT_HEAD, lately, lentView, malformed, placeOfName } from "./reader.js";
+import { readWtf8, text } from "./text.js";
 import type { ByteWriter } from "./writer.js";
 
 export function writeIds(writer: ByteWriter, ids: readonly string[]): void {
@@ -28,30 +29,34 @@ export function readCounters(reader: ByteReader, each: (session: string, counter
   reader.finish();
 }
 
-/**
- * The same of an answer that is lent, as an object. It does nearly all of it by itself, as known states are asked for while a
- * process begins, and each function that is called often is compiled then.
- */
-export function readLentCounters(bytes: Uint8Array): Record<string, number> {
-  const counters: Record<string, number> = {};
-  const end = lentEnd(bytes);
+/** The known state that an answer holds which is lent. All in one function, for the same reason as `readWhole` is. */
+export function readLentKnownState(id: RawCoID, bytes: Uint8Array): KnownState {
+  const view = lentView(bytes);
+  const end = LENT_HEAD + view.getUint32(0, true);
+  const sessions: Record<string, number> = {};
+  let left = view.getUint32(LENT_HEAD, true);
   let at = LENT_HEAD + 4;
-  for (let left = u32At(bytes, LENT_HEAD); left > 0; left--) {
-    const head = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
-    const counter = at + 2 + head;
-    if (head > STR16_MAX || counter + 4 > end) return readLentAnyCounters(bytes);
-    setOwn(counters, nameAgain(text.ascii(bytes, at + 2, counter)), u32At(bytes, counter));
-    at = counter + 4;
+  for (; left > 0; left--) {
+    if (at + 6 > end || end > bytes.length)
+      throw malformed(`it ends early: ${left} counters are to come at ${at} of ${end} bytes`);
+    const head = view.getUint16(at, true);
+    const start = at + 2;
+    at = start + (head & STR16_MAX);
+    if (at + 4 > end) throw malformed(`it ends early: a name ends at ${at} of ${end} bytes`);
+    const name = head > STR16_MAX ? readWtf8(text, bytes, start, at) : text.ascii(bytes, start, at);
+    const { length } = name;
+    const place = placeOfName(name.charCodeAt(length - 1), name.charCodeAt(length - 2), length);
+    const known = lately[place] as string;
+    const session = known === name ? known : name;
+    // A branch that is not taken before it is compiled would have all of it compiled again.
+    lately[place] = session;
+    const counter = view.getUint32(at, true);
+    if (session === "__proto__") setOwn(sessions, session, counter);
+    else sessions[session] = counter;
+    at += 4;
   }
-  if (at !== end) throw malformed("bytes follow its end");
-  return counters;
-}
-
-/** The same whatever the names, and whatever is missing. */
-function readLentAnyCounters(bytes: Uint8Array): Record<string, number> {
-  const counters: Record<string, number> = {};
-  readCounters(lentReader(bytes), (session, counter) => setOwn(counters, session, counter));
-  return counters;
+  if (at !== end) throw malformed(`bytes follow its end: it ends at ${at} of ${end} bytes`);
+  return { id, header: true, sessions };
 }
 
 export function writeSyncStateUpdates(writer: ByteWriter, updates: readonly SyncStateUpdate[]): void {

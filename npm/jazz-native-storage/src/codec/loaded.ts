@@ -28,43 +28,6 @@ export interface LoadedCoValue {
   readonly sessions: readonly LoadedSession[];
 }
 
-/** A value of which each session is one piece that is there: one message holds it whole. */
-export interface WholeCoValue {
-  readonly header: CoValueHeader;
-  /** The group that owns it, if nothing else of its header tells what it depends on or how urgent it is. */
-  readonly group: string | undefined;
-  /** Ids of the sessions, in the order in which they were first stored. */
-  readonly sessions: readonly string[];
-  /** The content of each. */
-  readonly contents: readonly SessionContent[];
-}
-
-/**
- * Reads a value in one pass, which is the short way for most; `undefined` if a session of it is cut into pieces. Then
- * {@link readLoaded} is to be asked.
- */
-export function readWhole(reader: ByteReader): WholeCoValue | undefined {
-  const json = readHeaderText(reader);
-  const parts = COMMON_HEADER.exec(json);
-  const header = parts ? commonHeader(parts) : (JSON.parse(json) as CoValueHeader);
-  const sessions: string[] = [];
-  const contents: SessionContent[] = [];
-  for (let left = reader.u32(); left > 0; left--) {
-    sessions.push(reader.name16());
-    const counter = reader.u32();
-    if ((reader.u8() & SESSION_HAS_CHUNK_SIGNATURE) !== 0 || reader.u32() !== 1) return undefined;
-    const after = reader.u32();
-    const count = reader.u32();
-    if (after !== 0 || count !== counter || reader.u8() === PIECE_LEFT_OUT) return undefined;
-    // Not before, as it is in vain for a value that is cut into pieces, which are large.
-    reader.sharing();
-    const signature = reader.str16();
-    contents.push(contentOf(0, readTransactions(reader, reader.u32(), count), signature));
-  }
-  reader.finish();
-  return { header, group: parts?.[2], sessions, contents };
-}
-
 export function readLoaded(bytes: Uint8Array): LoadedCoValue {
   const reader = new ByteReader(bytes);
   const value = readCoValue(reader);
@@ -104,23 +67,6 @@ function readHeaderText(reader: ByteReader): string {
   return reader.str32();
 }
 
-/**
- * The header of nearly every CoValue: of a group, without meta, and no stream, as these may be files. Its strings stand
- * there as they are, as none has a character that JSON would escape. To read it by its parts takes a third of the time.
- */
-const COMMON_HEADER =
-  /^\{"type":"(comap|colist|coplaintext)","ruleset":\{"type":"ownedByGroup","group":"([^"\\]+)"\},"meta":null,"createdAt":"([^"\\]+)","uniqueness":"([^"\\]+)"\}$/;
-
-function commonHeader([, type, group, createdAt, uniqueness]: RegExpExecArray): CoValueHeader {
-  return {
-    type,
-    ruleset: { type: "ownedByGroup", group },
-    meta: null,
-    createdAt,
-    uniqueness,
-  } as CoValueHeader;
-}
-
 function readCoValue(reader: ByteReader): LoadedCoValue {
   const header = JSON.parse(readHeaderText(reader)) as CoValueHeader;
   const sessions: LoadedSession[] = [];
@@ -150,6 +96,6 @@ function readPieceHead(reader: ByteReader): Piece {
   return { after, count, read, size };
 }
 
-function contentOf(after: number, newTransactions: Transaction[], signature: string): SessionContent {
+export function contentOf(after: number, newTransactions: Transaction[], signature: string): SessionContent {
   return { after, newTransactions, lastSignature: signature as Signature };
 }

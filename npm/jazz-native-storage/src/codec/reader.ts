@@ -145,8 +145,26 @@ export function lentEnd(bytes: Uint8Array): number {
   return end;
 }
 
-/** Names that were read lately. */
-const names: string[] = new Array<string>(64).fill("");
+/** The array in which an answer was lent last: mostly the same one again. */
+let lent: Uint8Array | undefined;
+let lentAsView = view;
+
+/** A view of an answer that is lent. */
+export function lentView(bytes: Uint8Array): DataView {
+  if (lent !== bytes) {
+    lent = bytes;
+    lentAsView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+  return lentAsView;
+}
+
+/** Names that were read lately, each at its place. */
+export const lately: string[] = new Array<string>(64).fill("");
+
+/** The place of a name of so many units, by its last ones. */
+export function placeOfName(last: number, lastButOne: number, length: number): number {
+  return (last * 31 + lastButOne * 7 + length) & 63;
+}
 
 /**
  * The same string again if it was read lately. It is a property's name then, so that using it as one takes no search among
@@ -154,10 +172,10 @@ const names: string[] = new Array<string>(64).fill("");
  */
 export function nameAgain(name: string): string {
   const { length } = name;
-  const place = (name.charCodeAt(length - 1) * 31 + name.charCodeAt(length - 2) * 7 + length) & 63;
-  const known = names[place] as string;
+  const place = placeOfName(name.charCodeAt(length - 1), name.charCodeAt(length - 2), length);
+  const known = lately[place] as string;
   if (known === name) return known;
-  names[place] = name;
+  lately[place] = name;
   return name;
 }
 
