@@ -3,6 +3,12 @@ import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFil
 import { createRequire } from "node:module";
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Milliseconds of one look at whether the process rests. */
+const LOOK = 25;
+/** Looks after which it is taken to rest, whatever it does. */
+const LOOKS = 80;
 
 /**
  * @typedef {object} Cost
@@ -23,6 +29,21 @@ export function startMeasuring() {
     const { user, system } = process.cpuUsage(cpu);
     return { wall, cpu: (user + system) / 1000 };
   };
+}
+
+/**
+ * Waits until the process does nothing. V8 goes on compiling and collecting beside for tens of milliseconds what a process
+ * began with, such as what reads its modules: that is no part of what is measured next.
+ *
+ * @returns {Promise<void>}
+ */
+export async function rest() {
+  for (let look = 0; look < LOOKS; look++) {
+    const measured = startMeasuring();
+    await sleep(LOOK);
+    const { wall, cpu } = measured();
+    if (cpu < wall / 20) return;
+  }
 }
 
 /**

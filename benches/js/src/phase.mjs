@@ -5,7 +5,7 @@
 import { openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { contentDigest, deliveryDigest, knownDigest } from "./digest.mjs";
 import { Consumer, loadAll, loadKnownStates, storeAll } from "./drive.mjs";
-import { sizeOnDisk, startMeasuring, watchMemory } from "./machine.mjs";
+import { rest, sizeOnDisk, startMeasuring, watchMemory } from "./machine.mjs";
 import { isPeer, peerOf } from "./peers.mjs";
 
 /**
@@ -70,6 +70,7 @@ async function store() {
     .slice(0, task.first)
     .map((line) => /** @type {Message} */ (JSON.parse(line)));
   const mark = marker();
+  await rest();
   const peak = watchMemory();
   const { opened, cost: opening } = await open();
   mark("begin");
@@ -93,6 +94,7 @@ async function store() {
 async function load() {
   const ids = linesOf(task.ids);
   const consumer = new Consumer();
+  await rest();
   const peak = watchMemory();
   const { opened, cost: opening } = await open();
   const { cost: work, latencies } = await loadAll(opened.storage, ids, consumer.take);
@@ -107,6 +109,7 @@ async function load() {
 async function known() {
   const ids = linesOf(task.ids);
   globalThis.gc?.();
+  await rest();
   const { opened } = await open();
   const { cost: work, states } = await loadKnownStates(opened.storage, ids);
   await close(opened);
