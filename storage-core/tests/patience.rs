@@ -36,9 +36,17 @@ fn unmerged() -> InMemoryFileIO {
     io
 }
 
-fn resumed(patience: Duration) -> Store {
-    let engine = EngineOptions { max_layers: 100, background_maintenance: true, patience, ..tiny() };
+fn resumed(patience: Duration, max_layers: usize) -> Store {
+    let engine = EngineOptions { max_layers, background_maintenance: true, patience, ..tiny() };
     open(&unmerged(), engine)
+}
+
+/// How many layers there are at first.
+fn layers() -> usize {
+    let store = open(&unmerged(), EngineOptions { fanout: 100, max_layers: 100, ..tiny() });
+    let layers = store.stats().unwrap().layers as usize;
+    assert!(layers > 6, "{layers}");
+    layers
 }
 
 /// Uses the store for some time. Gives the longest time between two calls.
@@ -60,8 +68,15 @@ fn merges(store: &Store) -> u64 {
 
 #[test]
 fn merging_left_over_waits_for_a_moment_without_use() {
+    // With twice as many layers as there should be as well.
+    for max_layers in [100, layers().div_ceil(2)] {
+        waits_for_a_moment(max_layers);
+    }
+}
+
+fn waits_for_a_moment(max_layers: usize) {
     for _ in 0..20 {
-        let store = resumed(LONG);
+        let store = resumed(LONG, max_layers);
         let longest = used(&store, 4 * MOMENT);
         let while_used = merges(&store);
         let begun = Instant::now();
@@ -79,12 +94,13 @@ fn merging_left_over_waits_for_a_moment_without_use() {
 }
 
 #[test]
-fn merging_left_over_does_not_wait_without_patience_or_when_it_is_over() {
-    for patience in [Duration::ZERO, MOMENT] {
-        let store = resumed(patience);
+fn merging_left_over_does_not_wait_without_patience_or_when_it_is_over_or_with_too_many_layers() {
+    let too_many = (layers() - 1) / 2;
+    for (patience, max_layers) in [(Duration::ZERO, 100), (MOMENT, 100), (LONG, too_many)] {
+        let store = resumed(patience, max_layers);
         let begun = Instant::now();
         while merges(&store) == 0 {
-            assert!(begun.elapsed() < LONG, "patience of {patience:?}: it waits for ever");
+            assert!(begun.elapsed() < LONG / 2, "patience of {patience:?}: it waits for ever");
             used(&store, MOMENT / 10);
         }
     }

@@ -216,10 +216,11 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         }
     }
 
-    /// Whether what is due is merging that can wait: as long as there are few layers, and nobody needs what it gives back.
+    /// Whether what is due is merging that can wait: as long as there are not too many layers, and nobody needs what it gives
+    /// back. More layers than there should be cost a lookup less than merging beside it does.
     pub(super) fn can_wait(&self, m: &Maintenance<F, D>) -> bool {
         let index = self.index();
-        let few = index.layers.layers.len() <= self.options.max_layers;
+        let few = index.layers.layers.len() <= self.options.max_layers.saturating_mul(2);
         let flushing = m.flush.is_some() || index.frozen.is_some();
         drop(index);
         let needed = m.compacting.is_some() || m.is_short_of_room() || self.spent.load(Ordering::Relaxed);
