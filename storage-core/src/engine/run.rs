@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Blocks are closed at this size, in bytes.
-pub(super) const BLOCK_BYTES: usize = 4 * 1024;
+pub(super) const BLOCK_BYTES: usize = 2 * 1024;
 /// Written in pieces of this size, in bytes.
 const WRITE_BYTES: usize = 256 * 1024;
 
