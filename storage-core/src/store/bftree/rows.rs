@@ -1,6 +1,7 @@
 //! The row operations of [`StorageBackend`], and what erases a CoValue.
 
 use super::BfTreeStorage;
+use super::group::SessionView;
 use super::lookup::create_entry;
 use super::read::locations;
 use super::transaction::{Transaction, check_id};
@@ -13,8 +14,8 @@ use crate::format::tx;
 use crate::format::wire;
 use crate::format::{Location, Ordinal};
 use crate::store::rows::{
-    CoValueId, CoValueRowId, KnownState, SessionRowId, Signature, SignatureAfterRow, StoredCoValueRow,
-    StoredSessionRow, SyncStateUpdate, TransactionRow, TxIndex,
+    CoValueId, CoValueRowId, KnownState, SessionId, SessionRowId, Signature, SignatureAfterRow,
+    StoredCoValueRow, StoredSessionRow, SyncStateUpdate, TransactionRow, TxIndex,
 };
 use crate::store::traits::{StorageBackend, StorageTransaction};
 
@@ -81,13 +82,23 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         Ok(sessions.map(|s| ErasedSession { slot: s.slot, tag: s.tag }).collect())
     }
 
-    /// Answered by the index alone, but for names of sessions not met yet. That its rows are those of this id is as certain
-    /// as 128 bits of a keyed hash make it; a store, and a load, compare the id.
-    fn known_state(&self, id: &[u8]) -> Result<Option<KnownState>> {
+    /// Gives `each` the ids of a CoValue's sessions and the sessions. Answered by the index alone, but for names of sessions not
+    /// met yet. That its rows are those of this id is as certain as 128 bits of a keyed hash make it; a store, and a load,
+    /// compare the id.
+    fn known<T>(
+        &self,
+        id: &[u8],
+        each: impl FnOnce(Vec<SessionId>, Vec<&SessionView>) -> Result<T>,
+    ) -> Result<Option<T>> {
         let Some(snapshot) = self.snapshot_of(id, Rows::Heads)? else { return Ok(None) };
         let sessions = snapshot.view.stored_sessions();
-        let ids = self.session_ids(&snapshot, &sessions)?;
-        Ok(Some(KnownState { sessions: ids.into_iter().zip(sessions.iter().map(|s| s.count)).collect() }))
+        each(self.session_ids(&snapshot, &sessions)?, sessions).map(Some)
+    }
+
+    fn known_state(&self, id: &[u8]) -> Result<Option<KnownState>> {
+        self.known(id, |ids, sessions| {
+            Ok(KnownState { sessions: ids.into_iter().zip(sessions.iter().map(|s| s.count)).collect() })
+        })
     }
 
     /// A known state in the form in which it crosses a binding (design.md section 3.5).
@@ -95,10 +106,12 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
     /// # Errors
     /// [`Error::Corrupt`], naming the CoValue, if what is stored of it is damaged.
     pub fn known_state_encoded(&self, id: &[u8]) -> Result<Option<Vec<u8>>> {
-        let encode = |state: KnownState| {
-            wire::encode_known_state(state.sessions.iter().map(|(id, count)| (id.as_bytes(), *count)))
+        let encode = |ids: Vec<SessionId>, sessions: Vec<&SessionView>| {
+            wire::encode_known_state(
+                ids.iter().map(SessionId::as_bytes).zip(sessions.iter().map(|s| s.count)),
+            )
         };
-        self.known_state(id).map_err(|e| e.concerning(id))?.map(encode).transpose()
+        self.known(id, encode).map_err(|e| e.concerning(id))
     }
 
     /// Writes entries as one record.
