@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::file::FileIO;
 use crate::format::manifest::{FIRST_GROUP, Manifest, PartEntry};
 use crate::format::row::{Group, Key, Value};
+use crate::format::run::Filter;
 use crate::format::{Location, Ordinal, RunId, SegmentId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +24,14 @@ pub struct Part<F: FileIO> {
     pub entry: PartEntry,
     /// Its run.
     pub run: Arc<RunFile<F>>,
+    /// The run's filter: most lookups of a store that has many layers need nothing else of them.
+    filter: Filter,
+}
+
+impl<F: FileIO> Part<F> {
+    fn new(entry: &PartEntry, run: &Arc<RunFile<F>>) -> Self {
+        Self { entry: entry.clone(), run: Arc::clone(run), filter: run.filter().clone() }
+    }
 }
 
 /// A layer of the index.
@@ -36,11 +45,15 @@ pub struct Layer<F: FileIO> {
 impl<F: FileIO> Layer<F> {
     /// The run that has the rows of a group, if there are any in this layer.
     pub fn run(&self, group: Group) -> Option<&Arc<RunFile<F>>> {
+        self.part(group).map(|part| &part.run)
+    }
+
+    fn part(&self, group: Group) -> Option<&Part<F>> {
         if group < self.from {
             return None;
         }
         let at = self.parts.partition_point(|part| part.entry.high < group);
-        self.parts.get(at).filter(|part| part.entry.low <= group).map(|part| &part.run)
+        self.parts.get(at).filter(|part| part.entry.low <= group)
     }
 
     /// Rows of its parts.
@@ -116,11 +129,7 @@ impl<F: FileIO> Layers<F> {
         let mut segments = self.segments.clone();
         segments.extend(more.into_iter().map(|segment| (segment.id(), segment)));
         let layer = |layer: &Layer<F>| Layer {
-            parts: layer
-                .parts
-                .iter()
-                .map(|part| Part { entry: part.entry.clone(), run: Arc::clone(&part.run) })
-                .collect(),
+            parts: layer.parts.iter().map(|part| Part::new(&part.entry, &part.run)).collect(),
             from: layer.from,
         };
         Self {
@@ -159,7 +168,7 @@ impl<F: FileIO> Layers<F> {
                 if count > 0 {
                     next.order.push((first, count, Arc::clone(run)));
                 }
-                layer.parts.push(Part { entry: entry.clone(), run: Arc::clone(run) });
+                layer.parts.push(Part::new(entry, run));
             }
             next.layers.push(layer);
         }
@@ -198,7 +207,7 @@ impl<F: FileIO> Layers<F> {
         self.layers.rchunks(u64::BITS as usize).flat_map(move |layers| {
             let mut may = 0u64;
             for (place, layer) in layers.iter().enumerate() {
-                let has = layer.run(group).is_some_and(|run| run.may_contain(group));
+                let has = layer.part(group).is_some_and(|part| part.filter.may_contain(group));
                 may |= u64::from(has) << place;
             }
             std::iter::from_fn(move || {

@@ -314,7 +314,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     ) -> Result<Vec<Vec<Row>>> {
         let mut newer = Vec::new();
         let runs = layers.layers.iter().skip(place + 1).rev().filter_map(|layer| layer.run(group));
-        for run in runs.filter(|run| run.may_contain(group)) {
+        for run in runs.filter(|run| run.filter().may_contain(group)) {
             let mut found = Vec::new();
             run.group(group, Rows::All, &self.cache, &mut found)?;
             if self.schema.voids(&found) {

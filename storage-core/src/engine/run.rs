@@ -153,9 +153,9 @@ impl<F: FileIO> RunFile<F> {
         (from + range.partition_point(|block| block.first <= *key)).saturating_sub(1)
     }
 
-    /// Whether it may have rows of a group; false is certain.
-    pub fn may_contain(&self, group: Group) -> bool {
-        self.filter.may_contain(group)
+    /// Tells of groups whether it may have rows of them.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
     }
 
     /// The row of a key. Asks no filter.

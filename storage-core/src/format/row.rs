@@ -24,8 +24,21 @@ pub const SPILL_EXTENTS: usize = 5;
 pub type Value = [u8; VALUE_LEN];
 
 /// The keyed 128-bit hash of a CoValue's id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Group(pub [u8; 16]);
+
+/// As the bytes, but as numbers, for the same reason as keys.
+impl Ord for Group {
+    fn cmp(&self, other: &Self) -> Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for Group {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Group {
     /// The group after this one, in the order of the index.

@@ -10,6 +10,7 @@ pub use block::{Block, BlockBuilder, BlockRows};
 use super::bytes::{Cursor, PutBytes};
 use super::row::{Group, KEY_LEN, Key};
 use super::{FORMAT_VERSION, Lsn, Ordinal, RunId, StoreId};
+use std::sync::Arc;
 
 /// Bytes of the footer, the last bytes of the file.
 pub const FOOTER_LEN: usize = 128;
@@ -115,7 +116,8 @@ pub fn order_page_span(page: u64, count: u64) -> (u64, u64) {
 /// Space-Efficient Bloom Filters", 2007).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    lines: Vec<u8>,
+    /// Whoever asks it may have it at hand.
+    lines: Arc<[u8]>,
 }
 
 const FILTER_LINE: usize = 64;
@@ -126,15 +128,16 @@ impl Filter {
     /// An empty filter for `groups` groups.
     pub fn new(groups: usize) -> Self {
         let lines = (groups * FILTER_BITS_PER_GROUP).div_ceil(FILTER_LINE * 8).max(1);
-        Self { lines: vec![0; lines * FILTER_LINE] }
+        Self { lines: Arc::from(vec![0; lines * FILTER_LINE]) }
     }
     /// Adds a group.
     pub fn insert(&mut self, group: Group) {
         let (line, mut probes) = self.probe(group);
+        let lines = Arc::make_mut(&mut self.lines);
         for _ in 0..FILTER_PROBES {
             let bit = (probes & 511) as usize;
             probes >>= 9;
-            if let Some(byte) = self.lines.get_mut(line + bit / 8) {
+            if let Some(byte) = lines.get_mut(line + bit / 8) {
                 *byte |= 1 << (bit % 8);
             }
         }
@@ -162,14 +165,15 @@ impl Filter {
     }
     /// The filter's bytes, under a checksum.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = self.lines.clone();
+        let mut out = self.lines.to_vec();
         seal(&mut out);
         out
     }
     /// Decodes and checks a filter.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let lines = unseal(bytes)?.to_vec();
-        (!lines.is_empty() && lines.len().is_multiple_of(FILTER_LINE)).then_some(Self { lines })
+        let lines = unseal(bytes)?;
+        let fits = !lines.is_empty() && lines.len().is_multiple_of(FILTER_LINE);
+        fits.then(|| Self { lines: Arc::from(lines) })
     }
 }
 
