@@ -4,6 +4,7 @@
 //! unfinished merge: what it says is read as layers of one part each.
 
 use super::bytes::{Cursor, PutBytes};
+use super::checksum;
 use super::row::Group;
 use super::{FORMAT_VERSION, Generation, HashKey, Lsn, Ordinal, RunId, SegmentId, StoreId};
 
@@ -151,7 +152,7 @@ impl Manifest {
         out.put_u32(FORMAT_VERSION);
         out.put_u32(body.len() as u32);
         out.put_u64(self.generation.0);
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&out), &body);
+        let crc = checksum::crc32c_append(checksum::crc32c(&out), &body);
         out.put_u32(crc);
         out.extend_from_slice(&body);
         out
@@ -169,7 +170,7 @@ impl Manifest {
         }
         let (version, len, generation, crc) = (c.u32()?, c.u32()?, c.u64()?, c.u32()?);
         let body = c.take(usize::try_from(len).ok()?)?;
-        if crc32c::crc32c_append(crc32c::crc32c(bytes.get(..HEADER - 4)?), body) != crc {
+        if checksum::crc32c_append(checksum::crc32c(bytes.get(..HEADER - 4)?), body) != crc {
             return None;
         }
         if version > FORMAT_VERSION {
@@ -290,7 +291,7 @@ mod tests {
         out.put_u32(version);
         out.put_u32(body.len() as u32);
         out.put_u64(5);
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&out), body);
+        let crc = checksum::crc32c_append(checksum::crc32c(&out), body);
         out.put_u32(crc);
         out.extend_from_slice(body);
         out

@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod bytes;
+pub mod checksum;
 pub mod entry;
 pub mod manifest;
 pub mod numbers;

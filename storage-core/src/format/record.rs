@@ -4,6 +4,7 @@
 //! segment's number and the record's own, so recycled, copied or zeroed space never reads as a record.
 
 use super::bytes::{Cursor, PutBytes, put_at};
+use super::checksum;
 use super::{FORMAT_VERSION, HashKey, Lsn, SegmentId, StoreId};
 
 /// Bytes of a segment's header.
@@ -106,15 +107,15 @@ pub fn align(end: u64) -> u64 {
     end.next_multiple_of(u64::from(RECORD_ALIGN))
 }
 
-/// The checksum of the record with this header, of whose body no byte was added yet: [`crc32c::crc32c_append`] adds them.
+/// The checksum of the record with this header, of whose body no byte was added yet: [`checksum::crc32c_append`] adds them.
 pub fn checksum_of_header(segment: SegmentId, header: &[u8]) -> u32 {
-    let mut crc = crc32c::crc32c(&segment.0.to_le_bytes());
-    crc = crc32c::crc32c_append(crc, header.get(..4).unwrap_or_default());
-    crc32c::crc32c_append(crc, header.get(8..RECORD_HEADER as usize).unwrap_or_default())
+    let mut crc = checksum::crc32c(&segment.0.to_le_bytes());
+    crc = checksum::crc32c_append(crc, header.get(..4).unwrap_or_default());
+    checksum::crc32c_append(crc, header.get(8..RECORD_HEADER as usize).unwrap_or_default())
 }
 
 fn checksum(segment: SegmentId, header: &[u8], body: &[u8]) -> u32 {
-    crc32c::crc32c_append(checksum_of_header(segment, header), body)
+    checksum::crc32c_append(checksum_of_header(segment, header), body)
 }
 
 /// Starts a record in an empty buffer: leaves room for the header that [`finish`] fills in.
@@ -188,7 +189,7 @@ impl SegmentHeader {
         out.extend_from_slice(&self.hash_key.0);
         out.put_u64(self.first_lsn.0);
         out.put_u32(0);
-        let crc = crc32c::crc32c(&out);
+        let crc = checksum::crc32c(&out);
         out.put_u32(crc);
         out
     }
@@ -202,7 +203,7 @@ impl SegmentHeader {
         let header = bytes.get(..SEGMENT_HEADER as usize)?;
         let (checked, crc) = header.split_last_chunk::<4>()?;
         let mut c = Cursor::new(checked);
-        if c.array()? != SEGMENT_MAGIC || crc32c::crc32c(checked) != u32::from_le_bytes(*crc) {
+        if c.array()? != SEGMENT_MAGIC || checksum::crc32c(checked) != u32::from_le_bytes(*crc) {
             return None;
         }
         let version = c.u32()?;
@@ -278,7 +279,7 @@ mod tests {
         }
         let mut newer = bytes.clone();
         newer[8] = FORMAT_VERSION as u8 + 1;
-        let crc = crc32c::crc32c(&newer[..60]);
+        let crc = checksum::crc32c(&newer[..60]);
         newer[60..].copy_from_slice(&crc.to_le_bytes());
         assert_eq!(SegmentHeader::decode(&newer), Err(BadHeader::Newer(FORMAT_VERSION + 1)));
     }

@@ -4,6 +4,7 @@
 
 mod block;
 
+use super::checksum;
 use block::BLOCK_HEADER;
 pub use block::{Block, BlockBuilder, BlockRows};
 
@@ -25,14 +26,14 @@ const MAGIC: [u8; 8] = *b"JAZZRUN\0";
 
 /// Appends the checksum of all of `bytes` to them.
 pub fn seal(bytes: &mut Vec<u8>) {
-    let crc = crc32c::crc32c(bytes);
+    let crc = checksum::crc32c(bytes);
     bytes.put_u32(crc);
 }
 
 /// The bytes under a checksum made by [`seal`], if it fits.
 pub fn unseal(bytes: &[u8]) -> Option<&[u8]> {
     let (body, crc) = bytes.split_last_chunk::<4>()?;
-    (crc32c::crc32c(body) == u32::from_le_bytes(*crc)).then_some(body)
+    (checksum::crc32c(body) == u32::from_le_bytes(*crc)).then_some(body)
 }
 
 /// Where a block lies, and its first key.

@@ -1,6 +1,7 @@
 //! Checking a file's bytes as they pass, piece by piece, with memory that does not depend on the file: a copy must not
 //! spread damage.
 
+use crate::format::checksum;
 use crate::format::record::{
     self, BadHeader, BadRecord, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader,
 };
@@ -59,7 +60,7 @@ impl Check for SealedParts<'_> {
                 }
             }
             let (part, rest) = bytes.split_at(bytes.len().min(self.left as usize));
-            self.crc = crc32c::crc32c_append(self.crc, part);
+            self.crc = checksum::crc32c_append(self.crc, part);
             self.left -= part.len() as u64;
             self.offset += part.len() as u64;
             bytes = rest;
@@ -190,7 +191,7 @@ impl Check for Records {
             match self.awaiting {
                 Awaiting::Body { crc, left, expected } => {
                     let part = self.take(&mut bytes, left);
-                    let crc = crc32c::crc32c_append(crc, part);
+                    let crc = checksum::crc32c_append(crc, part);
                     self.body(crc, left - part.len() as u64, expected)?;
                 }
                 Awaiting::Padding { left } => {

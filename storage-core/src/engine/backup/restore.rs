@@ -13,6 +13,7 @@ use crate::format::archive::{
     ARCHIVE_VERSION, BadHeader, CHECKSUM_LEN, ENTRY_LEN, EntryHead, EntryKind, HEADER_LEN, Header,
     MAX_MANIFEST, TRAILER_LEN, Trailer,
 };
+use crate::format::checksum;
 use crate::format::manifest::{BadManifest, Manifest};
 use crate::format::{FORMAT_VERSION, SegmentId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,7 +119,7 @@ impl<F: FileIO> Reader<F> {
         let trailer = Trailer::decode(&end)
             .filter(|trailer| trailer.archive_len == len && trailer.entries == header.entries)
             .ok_or_else(|| corrupt(&path, trailer_at, "the archive is cut off, or its trailer is damaged"))?;
-        let checksum = crc32c::crc32c(&start);
+        let checksum = checksum::crc32c(&start);
         Ok(Self { handle, path, header, trailer, offset: HEADER_LEN as u64, checksum })
     }
 
@@ -132,7 +133,7 @@ impl<F: FileIO> Reader<F> {
             return Err(self.corrupt("the archive is cut off"));
         }
         self.offset += buffer.len() as u64;
-        self.checksum = crc32c::crc32c_append(self.checksum, buffer);
+        self.checksum = checksum::crc32c_append(self.checksum, buffer);
         Ok(())
     }
 
@@ -155,7 +156,7 @@ impl<F: FileIO> Reader<F> {
             let piece = buffer.len().min(left as usize);
             let piece = buffer.get_mut(..piece).unwrap_or_default();
             self.read(piece)?;
-            checksum = crc32c::crc32c_append(checksum, piece);
+            checksum = checksum::crc32c_append(checksum, piece);
             left -= piece.len() as u64;
             each(piece)?;
         }

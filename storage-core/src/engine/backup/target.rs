@@ -11,6 +11,7 @@ use crate::engine::{is_store_file, manifest};
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::archive::{EntryHead, EntryKind, Header, TRAILER_LEN, Trailer};
+use crate::format::checksum;
 use crate::format::manifest::{Manifest, SLOTS};
 use std::path::PathBuf;
 
@@ -150,7 +151,7 @@ impl<'a, G: FileIO> Archive<'a, G> {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.checksum = crc32c::crc32c_append(self.checksum, bytes);
+        self.checksum = checksum::crc32c_append(self.checksum, bytes);
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= WRITE_BYTES { self.drain() } else { Ok(()) }
     }
@@ -196,7 +197,7 @@ impl<G: FileIO> Sink for Archive<'_, G> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.entry_checksum = crc32c::crc32c_append(self.entry_checksum, bytes);
+        self.entry_checksum = checksum::crc32c_append(self.entry_checksum, bytes);
         self.put(bytes)
     }
 
