@@ -148,14 +148,18 @@ export function lentEnd(bytes: Uint8Array): number {
 /** The array in which an answer was lent last: mostly the same one again. */
 let lent: Uint8Array | undefined;
 let lentAsView = view;
+/** A longer array is the answer's own, which is let go of with it, in bytes. */
+const LENT_MAX = 1 << 20;
 
 /** A view of an answer that is lent. */
 export function lentView(bytes: Uint8Array): DataView {
-  if (lent !== bytes) {
+  if (lent === bytes) return lentAsView;
+  const made = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length <= LENT_MAX) {
     lent = bytes;
-    lentAsView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    lentAsView = made;
   }
-  return lentAsView;
+  return made;
 }
 
 /** Names that were read lately, each at its place. */
