@@ -70,8 +70,8 @@ async function store() {
     .slice(0, task.first)
     .map((line) => /** @type {Message} */ (JSON.parse(line)));
   const mark = marker();
-  await rest();
   const peak = watchMemory();
+  await rest();
   const { opened, cost: opening } = await open();
   mark("begin");
   const { cost: work, latencies } = await storeAll(opened.storage, messages, task.window ?? 1);
@@ -94,8 +94,8 @@ async function store() {
 async function load() {
   const ids = linesOf(task.ids);
   const consumer = new Consumer();
-  await rest();
   const peak = watchMemory();
+  await rest();
   const { opened, cost: opening } = await open();
   const { cost: work, latencies } = await loadAll(opened.storage, ids, consumer.take);
   const peakBytes = peak();
