@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readLentKnownState } from "../src/codec/lists.js";
-import { ByteReader } from "../src/codec/reader.js";
+import { ByteReader, lentView } from "../src/codec/reader.js";
 import { type TextPlatform, text, webText } from "../src/codec/text.js";
 import { readTransactions, writeTransactions } from "../src/codec/transactions.js";
 import { ByteWriter } from "../src/codec/writer.js";
@@ -266,6 +266,18 @@ describe("known states that are lent", () => {
         expect(new Map(Object.entries(read))).toEqual(new Map(stored));
       }),
     );
+  });
+
+  test("the array in which answers are lent is viewed once, and one of an answer's own is not kept", () => {
+    const own = new Uint8Array((1 << 20) + 1);
+    expect(lentView(own)).not.toBe(lentView(own));
+    const arrays = [16, 1 << 20].map((length) => new Uint8Array(length).fill(length === 16 ? 1 : 2));
+    for (const array of arrays) {
+      expect(lentView(array)).toBe(lentView(array));
+      expect(lentView(own).byteLength).toBe(own.length);
+      expect(lentView(array).getUint8(0)).toBe(array[0]);
+      expect(lentView(array.subarray(3)).byteLength).toBe(array.length - 3);
+    }
   });
 
   test("bytes that end early, or go on, are an error", () => {

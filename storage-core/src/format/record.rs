@@ -109,9 +109,12 @@ pub fn align(end: u64) -> u64 {
 
 /// The checksum of the record with this header, of whose body no byte was added yet: [`checksum::crc32c_append`] adds them.
 pub fn checksum_of_header(segment: SegmentId, header: &[u8]) -> u32 {
-    let mut crc = checksum::crc32c(&segment.0.to_le_bytes());
-    crc = checksum::crc32c_append(crc, header.get(..4).unwrap_or_default());
-    checksum::crc32c_append(crc, header.get(8..RECORD_HEADER as usize).unwrap_or_default())
+    // In one piece, as each costs about as much as all of them.
+    let mut summed = [0; RECORD_HEADER as usize];
+    put_at(&mut summed, 0, &segment.0.to_le_bytes());
+    put_at(&mut summed, 4, header.get(..4).unwrap_or_default());
+    put_at(&mut summed, 8, header.get(8..RECORD_HEADER as usize).unwrap_or_default());
+    checksum::crc32c(&summed)
 }
 
 fn checksum(segment: SegmentId, header: &[u8], body: &[u8]) -> u32 {

@@ -4,11 +4,11 @@
 
 mod block;
 
-use super::checksum;
 use block::BLOCK_HEADER;
 pub use block::{Block, BlockBuilder, BlockRows};
 
 use super::bytes::{Cursor, PutBytes};
+use super::checksum;
 use super::row::{Group, KEY_LEN, Key};
 use super::{FORMAT_VERSION, Lsn, Ordinal, RunId, StoreId};
 use std::sync::Arc;
@@ -117,7 +117,7 @@ pub fn order_page_span(page: u64, count: u64) -> (u64, u64) {
 /// Space-Efficient Bloom Filters", 2007).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// Whoever asks it may have it at hand.
+    /// Shared with the parts of layers, which have it at hand.
     lines: Arc<[u8]>,
 }
 

@@ -148,7 +148,7 @@ export function lentEnd(bytes: Uint8Array): number {
 /** The array in which an answer was lent last: mostly the same one again. */
 let lent: Uint8Array | undefined;
 let lentAsView = view;
-/** A longer array is the answer's own, which is let go of with it, in bytes. */
+/** The most that bindings lend, in bytes: a longer array is the answer's own, and is not kept. */
 const LENT_MAX = 1 << 20;
 
 /** A view of an answer that is lent. */

@@ -71,20 +71,18 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         snapshot: &Snapshot<F>,
         sessions: &[&SessionView],
     ) -> Result<Vec<SessionId>> {
-        let mut ids = Vec::with_capacity(sessions.len());
-        ids.extend(sessions.iter().map_while(|s| self.names.get(&(s.slot, s.tag))));
-        let rest = sessions.get(ids.len()..).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(ids);
+        let known: Vec<_> = sessions.iter().map(|s| self.names.get(&(s.slot, s.tag))).collect();
+        let unknown = sessions.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let firsts: Vec<_> = unknown.filter_map(|(s, _)| s.extents.first().map(|e| e.location)).collect();
+        if firsts.is_empty() {
+            return Ok(known.into_iter().flatten().collect());
         }
-        let known: Vec<_> = rest.iter().map(|s| self.names.get(&(s.slot, s.tag))).collect();
-        let unknown = rest.iter().zip(&known).filter(|(_, known)| known.is_none());
-        let firsts = unknown.filter_map(|(s, _)| s.extents.first().map(|e| e.location)).collect();
         let records = snapshot.read(firsts)?;
-        for (session, known) in rest.iter().zip(known) {
-            ids.push(known.map_or_else(|| self.session_id(session, &records), Ok)?);
-        }
-        Ok(ids)
+        sessions
+            .iter()
+            .zip(known)
+            .map(|(session, known)| known.map_or_else(|| self.session_id(session, &records), Ok))
+            .collect()
     }
 
     /// The id of a session, given the record of its first transactions. It is remembered: one session writes to many
