@@ -6,7 +6,9 @@ use jazz_storage_bench::{Level, Result, Store};
 use serde::Serialize;
 
 use crate::model::Jazz;
-use crate::peers::{bftree::Bftree, fjall::Fjall, floor::Floor, lmdb::Lmdb, log::Log, redb::Redb};
+use crate::peers::{
+    bftree::Bftree, fjall::Fjall, floor::Floor, gathered::Gathered, lmdb::Lmdb, log::Log, redb::Redb,
+};
 
 /// What a contestant is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -33,6 +35,7 @@ enum Which {
     Bftree,
     Log,
     Floor,
+    Gathered,
 }
 
 /// A store at one of its levels.
@@ -52,6 +55,9 @@ pub struct Contestant {
     /// Whether it can give anything back.
     #[serde(skip)]
     pub reads: bool,
+    /// Whether it is there only to be loaded from once it is compacted.
+    #[serde(skip)]
+    pub gathers: bool,
     /// Whether anything is left when it is closed.
     #[serde(skip)]
     pub keeps: bool,
@@ -89,6 +95,7 @@ impl Contestant {
             Which::Bftree => visit.visit::<Jazz<Bftree>>(self),
             Which::Log => visit.visit::<Log>(self),
             Which::Floor => visit.visit::<Floor>(self),
+            Which::Gathered => visit.visit::<Gathered>(self),
         }
     }
 
@@ -110,6 +117,7 @@ const BFTREE: &str =
     "the content is in the tree; kept by a snapshot when it is closed, as its own log cannot be read back";
 const LOG: &str = "all of the index is in memory, made by reading the file; nothing is ever given back";
 const FLOOR: &str = "keeps no index, checks nothing, cannot read";
+const GATHERED: &str = "one call to a CoValue, all of which lies in one piece; the index is in memory, nothing is checked, nor can more be stored";
 
 const ENTRIES: &[Entry] = &[
     (Which::Native, Level::None, "Jazz Native Storage, memory", "nothing is left when it is closed"),
@@ -136,6 +144,8 @@ const ENTRIES: &[Entry] = &[
     (Which::Log, Level::Power, "BTreeMap and file, fdatasync", LOG),
     (Which::Floor, Level::Process, "append to a file", FLOOR),
     (Which::Floor, Level::Power, "append to a file, fdatasync", FLOOR),
+    (Which::Gathered, Level::Process, "read from a file", GATHERED),
+    (Which::Gathered, Level::Power, "read from a file, stored with fdatasync", GATHERED),
 ];
 
 /// All of them, ours first.
@@ -155,6 +165,7 @@ pub fn all() -> Vec<Contestant> {
                 Which::Bftree => ("bf-tree", Kind::Peer),
                 Which::Log => ("log", Kind::Peer),
                 Which::Floor => ("append", Kind::Floor),
+                Which::Gathered => ("read", Kind::Floor),
             };
             Contestant {
                 name: format!("{store}-{}", level_name(level)),
@@ -162,7 +173,8 @@ pub fn all() -> Vec<Contestant> {
                 level,
                 kind,
                 note,
-                reads: which != Which::Floor,
+                reads: !matches!(which, Which::Floor | Which::Gathered),
+                gathers: which == Which::Gathered,
                 keeps: which != Which::Native || level != Level::None,
                 which,
             }

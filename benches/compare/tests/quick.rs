@@ -24,7 +24,14 @@ fn every_store_gives_back_what_it_was_given_in_every_phase() {
     };
     for one in all() {
         for workload in ["small", "hot", "bulk", "files"] {
-            assert!(has(&one.name, workload, "store"), "{} does not store {workload}", one.name);
+            assert_eq!(
+                has(&one.name, workload, "store"),
+                !one.gathers,
+                "{} and storing {workload}",
+                one.name
+            );
+            let clustered = has(&one.name, workload, "load-clustered");
+            assert_eq!(clustered, one.gathers || one.reads && one.keeps, "{} and {workload}", one.name);
             let loads = has(&one.name, workload, "load") || has(&one.name, workload, "load-warm");
             assert_eq!(loads, one.reads, "{} and loading {workload}", one.name);
         }

@@ -189,6 +189,24 @@ fn a_target_that_is_missed_says_what_the_floor_would_reach() {
 }
 
 #[test]
+fn where_a_peer_is_ahead_it_is_told_what_the_floor_would_reach() {
+    let mut engine = run("engine.json");
+    let place = "small: load, clustered, warm, process";
+    let measured = |engine: &Run| line(&judge(&[engine]), "ahead of every peer", place).measured.clone();
+    let without = measured(&engine);
+    let is_closest = |found: &&Measurement| {
+        let Measurement { peer, workload, phase, metric, .. } = found;
+        (peer.as_str(), workload.as_str(), phase.as_str()) == ("lmdb-process", "small", "load-clustered-warm")
+            && *metric == Metric::Wall
+    };
+    let closest = engine.measurements.iter().find(is_closest).unwrap().clone();
+    let values = closest.values.iter().map(|value| value * 0.5).collect();
+    engine.measurements.push(Measurement { peer: "append-process".to_owned(), values, ..closest });
+    let title = engine.peer("append-process").unwrap().title.clone();
+    assert_eq!(measured(&engine), format!("{without}; *{title}* is at 2.00×"));
+}
+
+#[test]
 fn a_floor_is_named_if_it_is_the_fastest_and_faster_than_ours() {
     // What is said of a missed target where ours takes 20 ms and SQLite 18, if the floors take these times.
     let files = |append: f64, other: f64| {

@@ -22,6 +22,7 @@ use crate::bytes::{Reader as Bytes, put_bytes16, put_u32};
 use crate::model::{New, Prepared};
 
 const HEAD_BYTES: usize = 8;
+const FILE: &str = "messages.log";
 
 /// An open file with its map.
 pub struct Log {
@@ -29,18 +30,22 @@ pub struct Log {
     /// Where the next record begins.
     end: u64,
     level: Level,
-    values: BTreeMap<Box<[u8]>, Value>,
+    values: Values,
 }
 
 /// Where a record's body lies.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    offset: u64,
-    len: u32,
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) len: u32,
 }
 
+/// The CoValues of some records, by id.
+pub(super) type Values = BTreeMap<Box<[u8]>, Value>;
+
+/// A CoValue: which records hold it.
 #[derive(Debug, Default)]
-struct Value {
+pub(super) struct Value {
     /// The record that has the header.
     header: Option<Place>,
     sessions: Vec<Session>,
@@ -64,7 +69,7 @@ struct Piece {
 }
 
 /// A body, taken apart.
-struct Body<'a> {
+pub(super) struct Body<'a> {
     id: &'a [u8],
     session: &'a [u8],
     signature: &'a [u8],
@@ -75,7 +80,7 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self> {
         let mut bytes = Bytes::new(bytes);
         let (id, session, signature) = (bytes.bytes16()?, bytes.bytes16()?, bytes.bytes16()?);
         let (count, units, header_len) = (bytes.u32()?, bytes.u32()?, bytes.u32()?);
@@ -114,9 +119,60 @@ pub struct RawPiece {
     bodies: Vec<Vec<u8>>,
 }
 
+impl Value {
+    /// The places of its records, session by session.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        self.sessions.iter().flat_map(|session| &session.pieces).map(|piece| piece.place)
+    }
+
+    /// The sum of its counters.
+    pub(super) fn counter(&self) -> u64 {
+        self.sessions.iter().map(|session| u64::from(session.counter)).sum()
+    }
+
+    /// All of it, from the bodies of its records.
+    pub(super) fn load(&self, body: impl Fn(Place) -> Result<Vec<u8>>) -> Result<Raw> {
+        let mut header = Vec::new();
+        let mut sessions = Vec::with_capacity(self.sessions.len());
+        for session in &self.sessions {
+            let mut pieces = Vec::with_capacity(session.pieces.len());
+            for piece in &session.pieces {
+                let body = body(piece.place)?;
+                if self.header.is_some_and(|place| place.offset == piece.place.offset) {
+                    header = Body::read(&body)?.header.to_vec();
+                }
+                pieces.push((*piece, body));
+            }
+            sessions.push(RawSession { id: session.id.clone(), pieces });
+        }
+        Ok(Raw { header, sessions })
+    }
+
+    /// A session from a transaction on, as [`Store::scan`] has it, from the bodies of its records.
+    pub(super) fn scan(
+        &self,
+        session: &str,
+        after: u32,
+        body: impl Fn(Place) -> Result<Vec<u8>>,
+    ) -> Result<RawPiece> {
+        let found = self.sessions.iter().find(|one| *one.id == *session.as_bytes());
+        let pieces = &found.ok_or_else(|| format!("there is no session {session}"))?.pieces;
+        let first = pieces.partition_point(|piece| piece.end <= after);
+        let begin = first.checked_sub(1).and_then(|before| pieces.get(before)).map_or(0, |piece| piece.end);
+        let mut bodies = Vec::new();
+        for piece in pieces.iter().skip(first) {
+            bodies.push(body(piece.place)?);
+            if piece.ends_chunk {
+                break;
+            }
+        }
+        Ok(RawPiece { skip: (after - begin) as usize, bodies })
+    }
+}
+
 impl Log {
     /// Enters a record into the map.
-    fn enter(values: &mut BTreeMap<Box<[u8]>, Value>, body: &Body<'_>, place: Place) {
+    pub(super) fn enter(values: &mut Values, body: &Body<'_>, place: Place) {
         if !values.contains_key(body.id) {
             values.insert(body.id.into(), Value::default());
         }
@@ -140,8 +196,18 @@ impl Log {
         session.pieces.push(Piece { end: session.counter, ends_chunk, place });
     }
 
+    /// Removes the file of one that is closed.
+    pub(super) fn remove(directory: &Path) -> Result<()> {
+        Ok(std::fs::remove_file(directory.join(FILE))?)
+    }
+
+    /// What is stored.
+    pub(super) fn values(&self) -> &Values {
+        &self.values
+    }
+
     /// Reads a body and checks it.
-    fn body(&self, place: Place) -> Result<Vec<u8>> {
+    pub(super) fn body(&self, place: Place) -> Result<Vec<u8>> {
         let mut record = vec![0; HEAD_BYTES + place.len as usize];
         read_at(&self.file, &mut record, place.offset - HEAD_BYTES as u64)?;
         let body = record.split_off(HEAD_BYTES);
@@ -157,13 +223,15 @@ impl Log {
     }
 }
 
+/// Reads all of these bytes.
 #[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
+/// Reads all of these bytes.
 #[cfg(windows)]
-fn read_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> std::io::Result<()> {
+pub(super) fn read_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> std::io::Result<()> {
     while !bytes.is_empty() {
         let read = std::os::windows::fs::FileExt::seek_read(file, bytes, offset)?;
         if read == 0 {
@@ -218,7 +286,7 @@ impl Store for Log {
     }
 
     fn open(directory: &Path, level: Level) -> Result<Self> {
-        let path = directory.join("messages.log");
+        let path = directory.join(FILE);
         let file = File::options().read(true).append(true).create(true).open(path)?;
         let mut values = BTreeMap::new();
         let end = replay(&file, |body, place| Self::enter(&mut values, body, place))?;
@@ -265,41 +333,15 @@ impl Store for Log {
     }
 
     fn load(&self, id: &str) -> Result<Raw> {
-        let value = self.value(id)?;
-        let mut header = Vec::new();
-        let mut sessions = Vec::with_capacity(value.sessions.len());
-        for session in &value.sessions {
-            let mut pieces = Vec::with_capacity(session.pieces.len());
-            for piece in &session.pieces {
-                let body = self.body(piece.place)?;
-                if value.header.is_some_and(|place| place.offset == piece.place.offset) {
-                    header = Body::read(&body)?.header.to_vec();
-                }
-                pieces.push((*piece, body));
-            }
-            sessions.push(RawSession { id: session.id.clone(), pieces });
-        }
-        Ok(Raw { header, sessions })
+        self.value(id)?.load(|place| self.body(place))
     }
 
     fn known_state(&self, id: &str) -> Result<u64> {
-        Ok(self.value(id)?.sessions.iter().map(|session| u64::from(session.counter)).sum())
+        Ok(self.value(id)?.counter())
     }
 
     fn scan(&self, id: &str, session: &str, after: u32) -> Result<RawPiece> {
-        let sessions = &self.value(id)?.sessions;
-        let session = sessions.iter().find(|one| *one.id == *session.as_bytes());
-        let pieces = &session.ok_or_else(|| format!("{id} has no such session"))?.pieces;
-        let first = pieces.partition_point(|piece| piece.end <= after);
-        let begin = first.checked_sub(1).and_then(|before| pieces.get(before)).map_or(0, |piece| piece.end);
-        let mut bodies = Vec::new();
-        for piece in pieces.iter().skip(first) {
-            bodies.push(self.body(piece.place)?);
-            if piece.ends_chunk {
-                break;
-            }
-        }
-        Ok(RawPiece { skip: (after - begin) as usize, bodies })
+        self.value(id)?.scan(session, after, |place| self.body(place))
     }
 
     fn compact(&mut self) -> Result<bool> {
@@ -351,7 +393,7 @@ mod tests {
         }
         let end = log.end;
         log.close().unwrap();
-        let file = File::options().write(true).open(directory.path().join("messages.log")).unwrap();
+        let file = File::options().write(true).open(directory.path().join(FILE)).unwrap();
         file.set_len(end - 1).unwrap();
         let last = trace.messages.pop().unwrap();
         trace.ids.retain(|id| *id != last.id || last.header.is_none());
@@ -367,7 +409,7 @@ mod tests {
         let trace = small(1, 1);
         let mut log = Log::open(directory.path(), Level::Process).unwrap();
         log.store(&Log::prepare(&trace.messages[0]).unwrap()).unwrap();
-        let path = directory.path().join("messages.log");
+        let path = directory.path().join(FILE);
         let mut bytes = std::fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         std::fs::write(&path, bytes).unwrap();

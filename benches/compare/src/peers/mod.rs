@@ -4,6 +4,7 @@
 pub mod bftree;
 pub mod fjall;
 pub mod floor;
+pub mod gathered;
 pub mod lmdb;
 pub mod log;
 pub mod redb;

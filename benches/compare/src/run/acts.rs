@@ -11,7 +11,7 @@ use jazz_storage_bench::{Result, Store};
 use serde::{Deserialize, Serialize};
 
 use super::measure::{Answer, Clock, Laps, MemoryBefore, device_reads, drop_from_cache, read_through};
-use super::scale;
+use super::scale::{self, Decade};
 use crate::contestants::{Contestant, Visit, chosen};
 use crate::workloads::Workload;
 
@@ -56,7 +56,7 @@ pub(super) struct Call {
     /// The directory of the store.
     pub(super) store: PathBuf,
     /// Of `scale`: its sizes up to the one that is measured.
-    pub(super) decades: Vec<u32>,
+    pub(super) decades: Vec<Decade>,
     /// Of `scale`: stores and loads that are measured.
     pub(super) samples: u32,
 }

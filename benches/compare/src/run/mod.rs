@@ -28,6 +28,7 @@ use measure::{Answer, settle};
 use options::Options;
 use process::{Calls, Outcome};
 use results::{Failure, Results};
+use scale::Decade;
 
 /// What is done with the store of a workload, in this order.
 const ACTS: &[Act] = &[
@@ -43,7 +44,7 @@ const ACTS: &[Act] = &[
 
 /// A thing that takes longer is given up. SQLite takes two minutes to be filled with a million CoValues.
 const LIMIT: Duration = Duration::from_secs(300);
-/// The largest size of `scale` that every round comes to; beyond it there is one round.
+/// The largest size of `scale` that every round comes to; beyond it there is one round, which stores and loads more often.
 const SCALE_EVERY_ROUND: u32 = 100_000;
 /// Messages of which the system calls are counted.
 const WATCHED: usize = 500;
@@ -153,7 +154,7 @@ impl Run<'_> {
     /// Notes why nothing more is asked of a peer.
     fn give_up(&mut self, call: &Call, reason: String, is_wrong: bool) {
         // What was too much at a size is not at a smaller one, in rounds to come.
-        let from = if is_wrong { 0 } else { call.decades.last().copied().unwrap_or(0) };
+        let from = if is_wrong { 0 } else { call.decades.last().map_or(0, |last| last.size) };
         self.given_up.insert((call.workload.clone(), call.peer.clone()), from);
         let phase = Some(format!("{:?}", call.act).to_lowercase());
         let (peer, workload) = (call.peer.clone(), call.workload.clone());
@@ -201,11 +202,14 @@ impl Run<'_> {
                     let applies = match act {
                         Act::Store => true,
                         Act::Mixed => one.reads,
+                        Act::Compact | Act::LoadClustered | Act::LoadClusteredCold if one.gathers => true,
                         _ => one.reads && one.keeps,
                     };
                     if applies && !self.is_given_up(workload.name, &one, 0) {
                         let call = self.call(act, workload, &one);
-                        if let Some(answer) = self.done(&call)? {
+                        // What only prepares for loads is no figure.
+                        let counts = !one.gathers || !matches!(act, Act::Store | Act::Compact);
+                        if let Some(answer) = self.done(&call)?.filter(|_| counts) {
                             self.results.take(workload.name, &one.name, None, answer);
                         }
                     }
@@ -223,7 +227,7 @@ impl Run<'_> {
     /// Counts the syncs and writes of storing, in a small run of its own.
     fn system_calls(&mut self, workload: &Workload) -> Result<()> {
         self.make_stores()?;
-        for one in self.contestants {
+        for one in self.contestants.iter().filter(|one| !one.gathers) {
             let mut call = self.call(Act::Store, workload, one);
             call.messages = call.messages.min(WATCHED);
             let Some(counted) = self.calls.watch(&call)? else {
@@ -252,21 +256,27 @@ impl Run<'_> {
     /// See [`scale`].
     fn scale(&mut self) -> Result<()> {
         let begun = Instant::now();
-        let sizes = self.options.decades();
         for round in 0..self.options.rounds() {
             self.make_stores()?;
-            for place in 0..sizes.len() {
-                let sizes = &sizes[..=place];
-                let Some(&size) = sizes.last().filter(|&&size| round == 0 || size <= SCALE_EVERY_ROUND)
-                else {
+            let mut decades: Vec<Decade> = Vec::new();
+            for size in self.options.decades() {
+                let turns = if size <= SCALE_EVERY_ROUND { 1 } else { self.options.rounds() as u32 };
+                if round > 0 && turns > 1 {
                     break;
-                };
+                }
                 // One peer after the other, so that nothing others write comes between filling a store and reading it.
                 for one in self.in_turn(round) {
-                    for act in [Act::ScaleFill, Act::ScaleRead, Act::ScaleStore] {
-                        self.scale_step(act, sizes, size, &one)?;
+                    decades.push(Decade { size, turns: 0 });
+                    self.scale_step(Act::ScaleFill, &decades, &one)?;
+                    for turn in 0..turns {
+                        decades.pop();
+                        decades.push(Decade { size, turns: turn });
+                        self.scale_step(Act::ScaleRead, &decades, &one)?;
+                        self.scale_step(Act::ScaleStore, &decades, &one)?;
                     }
+                    decades.pop();
                 }
+                decades.push(Decade { size, turns });
             }
             self.remove_stores()?;
         }
@@ -274,9 +284,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn scale_step(&mut self, act: Act, sizes: &[u32], size: u32, one: &Contestant) -> Result<()> {
-        let applies =
-            one.keeps && (one.reads || act != Act::ScaleRead) && !self.is_given_up("scale", one, size);
+    fn scale_step(&mut self, act: Act, decades: &[Decade], one: &Contestant) -> Result<()> {
+        let size = decades.last().map_or(0, |last| last.size);
+        let applies = one.keeps
+            && !one.gathers
+            && (one.reads || act != Act::ScaleRead)
+            && !self.is_given_up("scale", one, size);
         // With a sync to each message it is the syncs that are measured, at any size.
         if !applies || one.level == jazz_storage_bench::Level::Power {
             return Ok(());
@@ -288,7 +301,7 @@ impl Run<'_> {
             messages: 0,
             seed: self.options.seed(),
             store: self.store(one),
-            decades: sizes.to_vec(),
+            decades: decades.to_vec(),
             samples: if self.options.quick { 100 } else { 10_000 },
         };
         if let Some(answer) = self.done(&call)? {
@@ -327,7 +340,7 @@ mod tests {
             messages: 0,
             seed: 1,
             store: PathBuf::new(),
-            decades: vec![1_000, 10_000],
+            decades: [1_000, 10_000].map(|size| Decade { size, turns: 0 }).into(),
             samples: 0,
         };
         let [sqlite, redb] = contestants.as_slice() else { panic!("two were chosen") };

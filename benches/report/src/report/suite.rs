@@ -237,10 +237,11 @@ fn series(run: &Run, level: Level) -> String {
 /// How far ours is from what cannot be beaten.
 fn floors(run: &Run) -> String {
     let mut table =
-        Table::new(["store", "floor", "CPU: floor", "ours", "ours to floor", "time: ours to floor"]);
+        Table::new(["phase", "floor", "CPU: floor", "ours", "ours to floor", "time: ours to floor"]);
     let mut is_empty = true;
+    let phases = in_order(unique(run.measurements.iter().map(|found| found.phase.as_str())));
     for workload in &run.workloads {
-        for phase in PHASES_OF_STORES {
+        for &phase in &phases {
             for floor in run.peers.iter().filter(|peer| peer.kind == Kind::Floor) {
                 let of = |metric| {
                     let place = Place { workload: &workload.name, phase, metric: Some(metric), at: None };

@@ -2,8 +2,6 @@
 //!
 //! Where a file names the baseline of a measurement, the target is judged against that one.
 
-use std::fmt::Write;
-
 use super::{Line, Measure, Role, Target, Verdict};
 use crate::format;
 use crate::results::{Kind, Latencies, Level, Measurement, Metric, Peer, Run, Suite};
@@ -141,12 +139,18 @@ fn times(run: &Run, place: Place<'_>, level: Level, role: Role, at_least: f64) -
     let shown = |value| format::value(metric, value);
     let mut shown =
         ratio.map_or_else(|| format!("{} to {}", shown(our_best), shown(their_best)), format::ratio);
-    let floor =
-        floor_over(run, place, theirs).filter(|(_, floor)| ratio.is_some_and(|ours| *floor > ours.value));
-    if let Some((peer, floor)) = floor.filter(|_| !is_reached) {
-        let _ = write!(shown, "; *{}* is at {}×", peer.title, format::number(floor));
+    if let Some(ratio) = ratio.filter(|_| !is_reached) {
+        shown += &floor_beyond(run, place, theirs, ratio);
     }
     Some((shown, is_reached))
+}
+
+/// Where the fastest floor is, if that is beyond us: how far it is to what was wanted, and how much of it could be reached.
+fn floor_beyond(run: &Run, place: Place<'_>, theirs: &Measurement, ours: Ratio) -> String {
+    let floor = floor_over(run, place, theirs).filter(|(_, floor)| *floor > ours.value);
+    floor.map_or_else(String::new, |(peer, floor)| {
+        format!("; *{}* is at {}×", peer.title, format::number(floor))
+    })
 }
 
 /// The fastest floor at a peer's place and level, and how many times faster than the peer it is.
@@ -172,9 +176,13 @@ fn of_kind<'a>(
 
 fn ahead(run: &Run, place: Place<'_>, level: Level) -> Option<Found> {
     let ratios = of_kind(run, place, level, Kind::Peer)
-        .filter_map(|(peer, theirs)| Some((peer, run.advantage_over(theirs)?)));
-    let (closest, ratio) = ratios.min_by(|(_, a), (_, b)| a.value.total_cmp(&b.value))?;
-    Some((format!("{}, {}", format::ratio(ratio), closest.title), ratio.value > 1.0))
+        .filter_map(|(peer, theirs)| Some((peer, theirs, run.advantage_over(theirs)?)));
+    let (closest, theirs, ratio) = ratios.min_by(|(.., a), (.., b)| a.value.total_cmp(&b.value))?;
+    let mut shown = format!("{}, {}", format::ratio(ratio), closest.title);
+    if ratio.value <= 1.0 {
+        shown += &floor_beyond(run, place, theirs, ratio);
+    }
+    Some((shown, ratio.value > 1.0))
 }
 
 /// Ours over the floor: the way round in which less is better.
