@@ -139,15 +139,15 @@ fn times(run: &Run, place: Place<'_>, level: Level, role: Role, at_least: f64) -
     let shown = |value| format::value(metric, value);
     let mut shown =
         ratio.map_or_else(|| format!("{} to {}", shown(our_best), shown(their_best)), format::ratio);
-    if let Some(ratio) = ratio.filter(|_| !is_reached) {
-        shown += &floor_beyond(run, place, theirs, ratio);
+    if !is_reached {
+        shown += &floor_there(run, place, theirs);
     }
     Some((shown, is_reached))
 }
 
-/// Where the fastest floor is, if that is beyond us: how far it is to what was wanted, and how much of it could be reached.
-fn floor_beyond(run: &Run, place: Place<'_>, theirs: &Measurement, ours: Ratio) -> String {
-    let floor = floor_over(run, place, theirs).filter(|(_, floor)| *floor > ours.value);
+/// Where the fastest floor is, to be said of what is missed: whether it could be reached at all.
+fn floor_there(run: &Run, place: Place<'_>, theirs: &Measurement) -> String {
+    let floor = floor_over(run, place, theirs);
     floor.map_or_else(String::new, |(peer, floor)| {
         format!("; *{}* is at {}×", peer.title, format::number(floor))
     })
@@ -180,7 +180,7 @@ fn ahead(run: &Run, place: Place<'_>, level: Level) -> Option<Found> {
     let (closest, theirs, ratio) = ratios.min_by(|(.., a), (.., b)| a.value.total_cmp(&b.value))?;
     let mut shown = format!("{}, {}", format::ratio(ratio), closest.title);
     if ratio.value <= 1.0 {
-        shown += &floor_beyond(run, place, theirs, ratio);
+        shown += &floor_there(run, place, theirs);
     }
     Some((shown, ratio.value > 1.0))
 }
