@@ -314,4 +314,117 @@ impl TmpBuffer {
 ",
         replace: "                let buffer = TmpBuffer::load(self.file_handle, offset, self.tmp_buffer_size);\n",
     },
+    Edit {
+        why: "a page in memory takes rows itself: a mini page spares reading and writing it, which costs nothing here",
+        file: "mini_page_op.rs",
+        times: 1,
+        find: "                let mini_page_size = LeafNode::get_chain_size_hint(
+                    key.len(),
+                    value.len(),
+                    mini_page_size_classes,
+                    *cache_only,
+                );
+",
+        replace: "                // A full one gets a mini page, with which it is split.
+                if op_type == OpType::Insert
+                    && self.file_handle.page(offset).is_some()
+                    && self.load_base_page_mut().insert(
+                        key,
+                        value,
+                        op_type,
+                        storage.config.max_fence_len,
+                    )
+                {
+                    return Ok(());
+                }
+
+                let mini_page_size = LeafNode::get_chain_size_hint(
+                    key.len(),
+                    value.len(),
+                    mini_page_size_classes,
+                    *cache_only,
+                );
+",
+    },
+    Edit {
+        why: "a full page in memory is split at once",
+        file: "mini_page_op.rs",
+        times: 1,
+        find: "                let insert_success = mini_page_ref.insert(key, value, op_type, 0);
+                assert!(insert_success);
+                counter!(InsertCreatedMiniPage);
+
+                info!(
+                    base_id = self.pid.raw(),
+                    \"finished creating mini page for base\"
+                );
+                Ok(())
+",
+        replace: "                let insert_success = mini_page_ref.insert(key, value, op_type, 0);
+                assert!(insert_success);
+                counter!(InsertCreatedMiniPage);
+
+                info!(
+                    base_id = self.pid.raw(),
+                    \"finished creating mini page for base\"
+                );
+                if op_type == OpType::Insert && self.file_handle.page(offset).is_some() {
+                    drop(mini_page_guard);
+                    drop(snapshot_guard);
+                    self.merge_mini_page_and_dealloc(
+                        mini_page_ref,
+                        storage,
+                        parent.expect(\"parent must exists here\"),
+                    )?;
+                }
+                Ok(())
+",
+    },
+    Edit {
+        why: "the first bytes of keys are compared as numbers (function)",
+        file: "nodes/mod.rs",
+        times: 1,
+        find: "pub(crate) const FENCE_KEY_CNT: usize = 2;\n",
+        replace: "\
+pub(crate) const FENCE_KEY_CNT: usize = 2;
+
+/// As `cmp` of slices, without its call where both have as many bytes as can be.
+#[inline(always)]
+pub(crate) fn compare_starts<const N: usize>(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
+    let number = |bytes: [u8; N]| bytes.into_iter().fold(0u32, |all, byte| all << 8 | byte as u32);
+    match (a.try_into(), b.try_into()) {
+        (Ok(a), Ok(b)) => number(a).cmp(&number(b)),
+        _ => a.cmp(b),
+    }
+}
+",
+    },
+    Edit {
+        why: "the first bytes of keys are compared as numbers (leaves)",
+        file: "nodes/leaf_node.rs",
+        times: 2,
+        find: "prefix_key.cmp(search_key_prefix)",
+        replace: "super::compare_starts::<PREVIEW_SIZE>(prefix_key, search_key_prefix)",
+    },
+    Edit {
+        why: "the first bytes of keys are compared as numbers (inner nodes)",
+        file: "nodes/inner_node.rs",
+        times: 2,
+        find: "prefix_key.cmp(search_key_prefix)",
+        replace: "super::compare_starts::<{ InnerKVMeta::KEY_LOOK_AHEAD_SIZE }>(prefix_key, search_key_prefix)",
+    },
+    Edit {
+        why: "the first bytes of keys are compared as numbers (where a key would be, to insert it)",
+        file: "nodes/leaf_node.rs",
+        times: 1,
+        find: "pos_key.cmp(search_key_postfix) == Ordering::Equal",
+        replace: "self.key_cmp(pos_meta, key) == Ordering::Equal",
+    },
+    Edit {
+        why: "the first bytes of keys are compared as numbers (where a key would be, to read it)",
+        file: "nodes/leaf_node.rs",
+        times: 1,
+        find: "        let cmp = target_key.cmp(input_post_key);\n",
+        replace: "        let cmp = self.key_cmp(kv_meta, search_key);\n",
+    },
 ];
