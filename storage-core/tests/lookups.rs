@@ -1,5 +1,6 @@
-//! What is read in the delta. For a store, a lookup there costs as much as the write to the log, so each row is looked up once
-//! at most, whether it is there or not; and a known state reads no more of long sessions than of short ones.
+//! What is read of the index. For a store, a lookup in the delta costs as much as the write to the log, so each row is looked
+//! up once at most, whether it is there or not; a known state reads no more of long sessions than of short ones; and a small
+//! index is read from its file once.
 #![allow(clippy::unwrap_used)]
 
 mod workload;
@@ -53,8 +54,16 @@ const COVALUES: usize = 16;
 const BY_CHANCE: u64 = 6;
 
 fn open() -> Store {
-    let engine =
-        EngineOptions { background_sync: false, background_maintenance: false, ..EngineOptions::default() };
+    open_with(EngineOptions::default().cache_bytes)
+}
+
+fn open_with(cache_bytes: u64) -> Store {
+    let engine = EngineOptions {
+        background_sync: false,
+        background_maintenance: false,
+        cache_bytes,
+        ..EngineOptions::default()
+    };
     Store::open(InMemoryFileIO::new(), StoreOptions { durability: Durability::Relaxed, engine }).unwrap()
 }
 
@@ -107,6 +116,20 @@ fn a_known_state_reads_as_many_rows_however_long_a_session_is() {
     assert_eq!(storage.known_state_encoded(&id).unwrap(), Some(expected));
     // Of the CoValue one row, and of each session two.
     assert_eq!(ROWS.get(), 5);
+}
+
+#[test]
+fn an_index_is_kept_as_it_is_read_if_it_takes_up_to_half_of_the_cache() {
+    let id = decode_message(&message(1, 1, 0, 1)).unwrap().id.to_vec();
+    for (cache_bytes, is_kept) in [(64 << 10, true), (2 << 10, false)] {
+        let storage = open_with(cache_bytes);
+        store_in_all(&storage, false, |id| message(id, 1, 0, 1));
+        storage.checkpoint().unwrap();
+        let kept = || storage.stats().unwrap().cache_bytes;
+        assert_eq!(kept(), 0);
+        storage.known_state_encoded(&id).unwrap().unwrap();
+        assert_eq!(kept() > 0, is_kept, "of a cache of {cache_bytes} bytes");
+    }
 }
 
 fn session_of(message: &[u8]) -> Vec<u8> {

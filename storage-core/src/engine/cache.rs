@@ -5,7 +5,8 @@
 //!
 //! Both are kept when they are read for the second time, so reading through a store neither fills the cache nor pays for
 //! doing so: a span serves one CoValue, and most are loaded once and then live in the application's memory; and of an index
-//! much larger than the cache a block is mostly gone before it is wanted again.
+//! much larger than the cache a block is mostly gone before it is wanted again. But an index that takes no more than half of the
+//! cache is kept as it is read, as each of its blocks serves some 20 CoValues.
 
 use super::buffer::{Buffer, Spare};
 use super::run::BLOCK_BYTES;
@@ -13,7 +14,7 @@ use crate::format::{RunId, SegmentId};
 use quick_cache::sync::DefaultLifecycle;
 use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The largest span that is kept, in bytes.
 pub const SPAN_BYTES: usize = 32 * 1024;
@@ -52,6 +53,10 @@ pub struct ReadCache {
     entries: quick_cache::sync::Cache<CacheKey, Shared, Weight, FxBuildHasher>,
     /// Fingerprints of what was read, by another part of its hash.
     read_once: Vec<AtomicU32>,
+    /// How much the index may take to be kept as it is read, in bytes.
+    small_index: u64,
+    /// Whether it takes no more.
+    index_is_small: AtomicBool,
     /// Memory for spans that are too large to be kept.
     pub(super) spare: Arc<Spare>,
     /// Memory for blocks.
@@ -74,6 +79,8 @@ impl ReadCache {
                 DefaultLifecycle::default(),
             ),
             read_once: (0..remembered).map(|_| AtomicU32::new(0)).collect(),
+            small_index: bytes / 2,
+            index_is_small: AtomicBool::new(false),
             spare: Spare::new(SPAN_BYTES + 1..=LARGE_SPAN),
             spare_block: Spare::new(SMALL_BLOCK..=2 * BLOCK_BYTES),
         }
@@ -82,6 +89,21 @@ impl ReadCache {
     /// What is kept under this key.
     pub fn get(&self, key: &CacheKey) -> Option<Shared> {
         self.entries.get(key)
+    }
+
+    /// Tells how many bytes the index takes from now on.
+    pub fn index_takes(&self, bytes: u64) {
+        self.index_is_small.store(bytes <= self.small_index, Ordering::Relaxed);
+    }
+
+    /// Keeps a block, of a large index when it is read for the second time.
+    pub fn insert_block(&self, run: RunId, block: u32, bytes: &Shared) {
+        let key = CacheKey::Block(run, block);
+        if self.index_is_small.load(Ordering::Relaxed) {
+            self.entries.insert(key, Arc::clone(bytes));
+        } else {
+            self.insert_if_read_before(key, bytes);
+        }
     }
 
     /// Keeps what is read for the second time, and drops other things if need be.
@@ -131,6 +153,21 @@ mod tests {
             cache.insert_if_read_before(CacheKey::Block(RunId(4), offset), &bytes);
         }
         assert_eq!(cache.weight(), 196);
+    }
+
+    #[test]
+    fn blocks_of_a_small_index_are_kept_at_once() {
+        let cache = ReadCache::new(1 << 20);
+        let bytes = Arc::new(Buffer::fill(2_000, None, |room| Ok::<_, ()>(room.len())).unwrap());
+        let read = |block| {
+            cache.insert_block(RunId(4), block, &bytes);
+            cache.get(&CacheKey::Block(RunId(4), block)).is_some()
+        };
+        assert!(!read(1), "how large the index is was not told");
+        cache.index_takes(512 << 10);
+        assert!(read(2));
+        cache.index_takes((512 << 10) + 1);
+        assert!(!read(3) && read(3));
     }
 
     #[test]

@@ -173,6 +173,7 @@ impl<F: FileIO> Layers<F> {
             next.layers.push(layer);
         }
         next.order.sort_by_key(|(first, ..)| *first);
+        next.cache.index_takes(next.parts().map(|part| part.entry.file_len).sum());
         // The log from the replay position on belongs to the store whatever the parts name.
         let log = |id: SegmentId| !id.is_pack() && id >= manifest.replay_from;
         for (id, segment) in &segments {

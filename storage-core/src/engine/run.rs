@@ -122,7 +122,7 @@ impl<F: FileIO> RunFile<F> {
         Block::verify(&bytes)
             .ok_or_else(|| self.corrupt(entry.offset, "an index block does not have its checksum"))?;
         if let Some(cache) = cache {
-            cache.insert_if_read_before(key, &bytes);
+            cache.insert_block(self.footer.id, n as u32, &bytes);
         }
         Ok(bytes)
     }
