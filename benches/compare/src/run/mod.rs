@@ -269,8 +269,9 @@ impl Run<'_> {
                     decades.push(Decade { size, turns: 0 });
                     self.scale_step(Act::ScaleFill, &decades, &one)?;
                     for turn in 0..turns {
-                        decades.pop();
-                        decades.push(Decade { size, turns: turn });
+                        if let Some(last) = decades.last_mut() {
+                            last.turns = turn;
+                        }
                         self.scale_step(Act::ScaleRead, &decades, &one)?;
                         self.scale_step(Act::ScaleStore, &decades, &one)?;
                     }
