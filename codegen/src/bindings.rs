@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::generate::{KOTLIN, SWIFT, build_library, build_wasm};
 use crate::node;
-use crate::process::{Outcome, cargo, root, run};
+use crate::process::{Outcome, cargo, command, root, run};
 use crate::suites::or_skipped;
-use crate::tools::{kotlin, swift, wasm};
+use crate::tools::{browsers, kotlin, swift, wasm};
 
 const RUNNERS: &str = "platforms/conformance/runners";
 const CASES: &str = "platforms/conformance/cases.json";
@@ -34,12 +34,32 @@ pub(crate) fn cases_wasm() -> Outcome<()> {
     node::node(&[&format!("{RUNNERS}/node.mjs"), "--binding", "wasm", &format!("{RUNNERS}/wasm-on-node.mjs")])
 }
 
+/// Everything in browsers.
+pub(crate) fn web() -> Outcome<()> {
+    or_skipped(wasm::ensure())?;
+    or_skipped(browsers::CHROMIUM.ensure())?;
+    or_skipped(browsers::FIREFOX.ensure())?;
+    build_wasm()?;
+    build_file_suite()?;
+    node::build_package()?;
+    // One file after the other: there may be two processors, and browsers have many processes.
+    let mut tests = command("node", &["--test", "--test-concurrency=1", "npm/jazz-native-storage/test/web/"]);
+    browsers::CHROMIUM.tell(&mut tests)?;
+    browsers::FIREFOX.tell(&mut tests)?;
+    run(tests, "install Node.js")
+}
+
+/// The checks of `FileIO` as a WebAssembly module.
+fn build_file_suite() -> Outcome<()> {
+    let module = wasm::cargo_build("jazz-storage-file-suite", "wasm", &[])?;
+    wasm::wasm_bindgen(&module, &root().join("target/wasm/file-suite"), &["--target", "web"])
+}
+
 /// What the WebAssembly module adds: a host's file system, and everything inline.
 pub(crate) fn wasm_host() -> Outcome<()> {
     or_skipped(wasm::ensure())?;
     build_wasm()?;
-    let module = wasm::cargo_build("jazz-storage-file-suite", "wasm", &[])?;
-    wasm::wasm_bindgen(&module, &root().join("target/wasm/file-suite"), &["--target", "web"])?;
+    build_file_suite()?;
     node::node(&["--test", "platforms/wasm/test/host.test.mjs"])
 }
 

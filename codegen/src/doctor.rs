@@ -6,7 +6,7 @@ use crate::fuzz;
 use crate::node;
 use crate::process::{Outcome, cargo_path, command, output, run};
 use crate::syscalls;
-use crate::tools::{kotlin, newer_node, swift, ubrn, wasm};
+use crate::tools::{browsers, kotlin, newer_node, swift, ubrn, wasm};
 
 /// Something that the machine has or lacks.
 struct Part {
@@ -126,6 +126,20 @@ const PARTS: &[Part] = &[
         required: false,
         find: wasm::find,
         install: Some(wasm::ensure),
+    },
+    Part {
+        name: "chromium",
+        unlocks: "suite web, which runs stores in browsers (installed when first needed)",
+        required: false,
+        find: || browsers::CHROMIUM.find(),
+        install: Some(|| browsers::CHROMIUM.ensure()),
+    },
+    Part {
+        name: "firefox",
+        unlocks: "as chromium",
+        required: false,
+        find: || browsers::FIREFOX.find(),
+        install: Some(|| browsers::FIREFOX.ensure()),
     },
     Part {
         name: "kotlin",

@@ -199,6 +199,12 @@ const SUITES: &[Suite] = &[
         run: syscalls::check,
     },
     Suite {
+        name: "web",
+        proves: "in Chromium and Firefox: files, cases and stores in the private file system, and tabs, crashes, kills and quotas",
+        needs: &["modules", "cases"],
+        run: bindings::web,
+    },
+    Suite {
         name: "tarball",
         proves: "the packages as they are published load and work without the checkout",
         needs: &["addon", "package"],

@@ -9,8 +9,11 @@
 mod damage;
 mod workload;
 
-use jazz_storage_core::engine::backup::{Copied, INCOMPLETE, Source, Target};
 use jazz_storage_core::engine::{Durability, EngineOptions};
+use jazz_storage_core::engine::{
+    MaintainedBy,
+    backup::{Copied, INCOMPLETE, Source, Target},
+};
 use jazz_storage_core::file::{Failure, FaultFileIO, FileIO, InMemoryFileIO};
 use jazz_storage_core::format::archive::HEADER_LEN;
 use jazz_storage_core::format::manifest::{Manifest, SLOTS};
@@ -40,7 +43,7 @@ fn options(checkpoint_rows: u64, fanout: usize) -> StoreOptions {
         prepare_bytes: 0,
         large_bytes: 100,
         background_sync: false,
-        background_maintenance: false,
+        maintained_by: MaintainedBy::Commits,
         patience: Duration::ZERO,
     };
     StoreOptions { durability: Durability::Relaxed, engine }

@@ -5,8 +5,8 @@
 mod workload;
 
 use jazz_storage_core::ErrorCode;
-use jazz_storage_core::engine::delta::BfTreeDelta;
 use jazz_storage_core::engine::{Durability, Engine, EngineOptions};
+use jazz_storage_core::engine::{MaintainedBy, delta::BfTreeDelta};
 use jazz_storage_core::file::FaultFileIO;
 use jazz_storage_core::format::Ordinal;
 use jazz_storage_core::format::entry::{Create, Entry, entries};
@@ -23,7 +23,7 @@ fn engine_options() -> EngineOptions {
     EngineOptions {
         reserve_bytes: 0,
         background_sync: false,
-        background_maintenance: false,
+        maintained_by: MaintainedBy::Commits,
         ..EngineOptions::default()
     }
 }

@@ -6,8 +6,11 @@
 mod workload;
 
 use jazz_storage_core::Result;
-use jazz_storage_core::engine::delta::{BTreeDelta, Delta, Row, Rows};
 use jazz_storage_core::engine::{Durability, EngineOptions};
+use jazz_storage_core::engine::{
+    MaintainedBy,
+    delta::{BTreeDelta, Delta, Row, Rows},
+};
 use jazz_storage_core::file::InMemoryFileIO;
 use jazz_storage_core::format::row::{Group, Key, Value};
 use jazz_storage_core::format::wire::{decode_message, encode_known_state};
@@ -60,7 +63,7 @@ fn open() -> Store {
 fn open_with(cache_bytes: u64) -> Store {
     let engine = EngineOptions {
         background_sync: false,
-        background_maintenance: false,
+        maintained_by: MaintainedBy::Commits,
         cache_bytes,
         ..EngineOptions::default()
     };

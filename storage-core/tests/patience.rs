@@ -3,7 +3,7 @@
 
 mod support;
 
-use jazz_storage_core::engine::EngineOptions;
+use jazz_storage_core::engine::{EngineOptions, MaintainedBy};
 use jazz_storage_core::file::InMemoryFileIO;
 use jazz_storage_core::store::rows::CoValueId;
 use jazz_storage_core::store::{BfTreeStorage, StorageBackend, StoreOptions};
@@ -37,7 +37,7 @@ fn unmerged() -> InMemoryFileIO {
 }
 
 fn resumed(patience: Duration, max_layers: usize) -> Store {
-    let engine = EngineOptions { max_layers, background_maintenance: true, patience, ..tiny() };
+    let engine = EngineOptions { max_layers, maintained_by: MaintainedBy::Thread, patience, ..tiny() };
     open(&unmerged(), engine)
 }
 

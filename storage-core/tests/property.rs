@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use support::ops::{Op, op};
 use support::pair::Pair;
 use support::random::setting;
-use support::subjects::{Faulty, Long, Short, Sliced, Threads};
+use support::subjects::{Called, Faulty, Long, Short, Sliced, Threads};
 use support::{Busy, Met, Model, Subject, Usual};
 
 /// How many operations of the long run go to one store.
@@ -117,6 +117,11 @@ fn a_store_of_long_segments_agrees_with_the_model() {
 fn a_store_of_short_segments_agrees_with_the_model() {
     let kinds = ["seen: opened while a delta was written out"];
     long_run_meets::<Faulty<Short>>(1_200, &kinds);
+}
+
+#[test]
+fn a_store_that_its_caller_maintains_agrees_with_the_model() {
+    long_run_meets::<Faulty<Called>>(1_200, &UPKEEP);
 }
 
 #[test]

@@ -7,8 +7,11 @@
 
 mod workload;
 
-use jazz_storage_core::engine::delta::{BTreeDelta, BfTreeDelta, Delta};
 use jazz_storage_core::engine::{Durability, EngineOptions};
+use jazz_storage_core::engine::{
+    MaintainedBy,
+    delta::{BTreeDelta, BfTreeDelta, Delta},
+};
 use jazz_storage_core::file::{FileIO, InMemoryFileIO};
 use jazz_storage_core::format::record::{RecordHeader, SEGMENT_HEADER};
 use jazz_storage_core::store::rows::CoValueId;
@@ -24,7 +27,7 @@ fn options(checkpoint_rows: u64, fanout: usize) -> StoreOptions {
         fanout,
         reserve_bytes: 0,
         background_sync: false,
-        background_maintenance: false,
+        maintained_by: MaintainedBy::Commits,
         ..EngineOptions::default()
     };
     StoreOptions { durability: Durability::Relaxed, engine }

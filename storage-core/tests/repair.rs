@@ -8,9 +8,9 @@
 
 mod workload;
 
-use jazz_storage_core::engine::check::Verified;
 use jazz_storage_core::engine::repair::Repaired;
 use jazz_storage_core::engine::{Durability, EngineOptions};
+use jazz_storage_core::engine::{MaintainedBy, check::Verified};
 use jazz_storage_core::file::{FaultFileIO, FileIO, InMemoryFileIO, Loss};
 use jazz_storage_core::store::rows::{CoValueId, SessionId};
 use jazz_storage_core::store::{BfTreeStorage, ContentStore, StorageBackend, StoreOptions};
@@ -26,7 +26,7 @@ fn options() -> StoreOptions {
         checkpoint_rows: 1_000_000,
         reserve_bytes: 0,
         background_sync: false,
-        background_maintenance: false,
+        maintained_by: MaintainedBy::Commits,
         ..EngineOptions::default()
     };
     StoreOptions { durability: Durability::Relaxed, engine }

@@ -4,7 +4,7 @@
 
 mod workload;
 
-use jazz_storage_core::engine::{Durability, EngineOptions};
+use jazz_storage_core::engine::{Durability, EngineOptions, MaintainedBy};
 use jazz_storage_core::file::FaultFileIO;
 use jazz_storage_core::format::wire::decode_message;
 use jazz_storage_core::store::rows::CoValueId;
@@ -25,7 +25,7 @@ fn options(background: bool) -> StoreOptions {
         buffer_bytes: 256 << 10,
         reserve_bytes: RESERVE,
         background_sync: false,
-        background_maintenance: background,
+        maintained_by: if background { MaintainedBy::Thread } else { MaintainedBy::Commits },
         ..EngineOptions::default()
     };
     StoreOptions { durability: Durability::Strict, engine }

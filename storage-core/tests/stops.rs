@@ -3,7 +3,7 @@
 
 mod support;
 
-use jazz_storage_core::engine::EngineOptions;
+use jazz_storage_core::engine::{EngineOptions, MaintainedBy};
 use jazz_storage_core::error::ErrorCode;
 use jazz_storage_core::file::{Failure, FaultFileIO};
 use jazz_storage_core::store::rows::{CoValueId, PeerId, SyncStateUpdate};
@@ -68,7 +68,7 @@ fn a_store_that_could_not_be_written_out_when_it_was_closed_refuses_writes() {
 fn compacting_ends_when_the_store_is_closed_or_fails_meanwhile() {
     for round in 0..60u64 {
         let io = FaultFileIO::new();
-        let store = open(&io, EngineOptions { background_maintenance: true, fanout: 2, ..tiny() });
+        let store = open(&io, EngineOptions { maintained_by: MaintainedBy::Thread, fanout: 2, ..tiny() });
         for n in 0..30 {
             create(&store, n).unwrap();
         }

@@ -10,7 +10,7 @@
 
 mod support;
 
-use jazz_storage_core::engine::EngineOptions;
+use jazz_storage_core::engine::{EngineOptions, MaintainedBy};
 use jazz_storage_core::file::{FileIO, InMemoryFileIO, StdFileIO};
 use jazz_storage_core::format::tx;
 use jazz_storage_core::format::wire::{OwnedMessage, OwnedSession, StoreStatus, decode_message};
@@ -394,7 +394,7 @@ fn options(random: &mut Random) -> StoreOptions {
         fanout: 2 + random.below(3) as usize,
         max_layers: 6 + random.below(4) as usize,
         background_sync: true,
-        background_maintenance: random.below(4) != 0,
+        maintained_by: if random.below(4) == 0 { MaintainedBy::Commits } else { MaintainedBy::Thread },
         ..tiny()
     };
     StoreOptions { engine, ..StoreOptions::default() }

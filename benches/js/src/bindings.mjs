@@ -26,8 +26,8 @@ export const BINDINGS = {
   },
   wasm: {
     label: "WebAssembly",
-    file: at("npm/jazz-native-storage/wasm/jazz_native_storage_wasm_bg.wasm"),
-    glue: [at("npm/jazz-native-storage/wasm/jazz_native_storage_wasm.js")],
+    file: at("npm/jazz-native-storage/dist/wasm/jazz_native_storage_wasm_bg.wasm"),
+    glue: [at("npm/jazz-native-storage/dist/wasm/jazz_native_storage_wasm.js")],
     // By its address, for type checks do without the module: it is not in every build.
     load: () => import(new URL("platforms/conformance/runners/wasm-on-node.mjs", root).href),
   },

@@ -139,7 +139,7 @@ pub(crate) fn bench_boundary(arguments: &[String]) -> Outcome<()> {
 pub(crate) fn build_wasm() -> Outcome<PathBuf> {
     wasm::ensure()?;
     let module = wasm::cargo_build("jazz-native-storage-wasm", "wasm", &[])?;
-    let built = root().join(node::PACKAGE).join("wasm");
+    let built = root().join(node::PACKAGE).join("dist/wasm");
     wasm::wasm_bindgen(&module, &built, &["--target", "web"])?;
     wasm::wasm_opt(
         &built.join("jazz_native_storage_wasm_bg.wasm"),

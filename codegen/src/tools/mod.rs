@@ -6,6 +6,7 @@
 
 pub(crate) mod ahead;
 pub(crate) mod apt;
+pub(crate) mod browsers;
 pub(crate) mod crates;
 pub(crate) mod kotlin;
 pub(crate) mod newer_node;

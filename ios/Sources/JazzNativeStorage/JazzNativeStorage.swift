@@ -720,6 +720,20 @@ public protocol NativeStorageProtocol: AnyObject, Sendable {
     func loadPieceLent(id: Data, session: Data, after: UInt32, count: UInt32) throws  -> Lent?
 
     /**
+     * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+     * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+     */
+    func maintain(work: Double) throws  -> Bool
+
+    /**
+     * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+     * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+     *
+     * Does not block the caller.
+     */
+    func maintainAsync(work: Double) async throws  -> Bool
+
+    /**
      * Tells a listener what happens to the store, as long as this handle lives, and first what is so already.
      */
     func onEvent(listener: EventListener) throws
@@ -1416,6 +1430,42 @@ open func loadPieceLent(id: Data, session: Data, after: UInt32, count: UInt32)th
         FfiConverterUInt32.lower(count),$0
     )
 })
+}
+
+    /**
+     * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+     * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+     */
+open func maintain(work: Double)throws  -> Bool  {
+    return try  FfiConverterBool.lift(try rustCallWithError(FfiConverterTypeStorageError_lift) {
+    uniffi_jazz_storage_core_fn_method_nativestorage_maintain(
+            self.uniffiCloneHandle(),
+        FfiConverterDouble.lower(work),$0
+    )
+})
+}
+
+    /**
+     * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+     * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+     *
+     * Does not block the caller.
+     */
+open func maintainAsync(work: Double)async throws  -> Bool  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_jazz_storage_core_fn_method_nativestorage_maintain_async(
+                    self.uniffiCloneHandle(),
+                    FfiConverterDouble.lower(work)
+                )
+            },
+            pollFunc: ffi_jazz_storage_core_rust_future_poll_i8,
+            completeFunc: ffi_jazz_storage_core_rust_future_complete_i8,
+            freeFunc: ffi_jazz_storage_core_rust_future_free_i8,
+            liftFunc: FfiConverterBool.lift,
+            errorHandler: FfiConverterTypeStorageError_lift
+        )
 }
 
     /**
@@ -2641,6 +2691,11 @@ public struct OpenOptions: Equatable, Hashable {
      * 1 MiB.
      */
     public var bufferBytes: Double?
+    /**
+     * Whether the caller writes the index out and merges its layers, by `maintain`, when it has nothing else to do. None: a
+     * thread does so, or, where there are none, each store a slice of it.
+     */
+    public var callerMaintains: Bool?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -2665,13 +2720,18 @@ public struct OpenOptions: Equatable, Hashable {
         /**
          * Bytes read ahead while layers of the index are merged: 256 KiB to 1 GiB. None: 8 MiB, on phones and in browsers
          * 1 MiB.
-         */bufferBytes: Double? = nil) {
+         */bufferBytes: Double? = nil,
+        /**
+         * Whether the caller writes the index out and merges its layers, by `maintain`, when it has nothing else to do. None: a
+         * thread does so, or, where there are none, each store a slice of it.
+         */callerMaintains: Bool? = nil) {
         self.path = path
         self.durability = durability
         self.cacheBytes = cacheBytes
         self.segmentBytes = segmentBytes
         self.deltaBytes = deltaBytes
         self.bufferBytes = bufferBytes
+        self.callerMaintains = callerMaintains
     }
 
 
@@ -2695,7 +2755,8 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
                 cacheBytes: FfiConverterOptionDouble.read(from: &buf),
                 segmentBytes: FfiConverterOptionDouble.read(from: &buf),
                 deltaBytes: FfiConverterOptionDouble.read(from: &buf),
-                bufferBytes: FfiConverterOptionDouble.read(from: &buf)
+                bufferBytes: FfiConverterOptionDouble.read(from: &buf),
+                callerMaintains: FfiConverterOptionBool.read(from: &buf)
         )
     }
 
@@ -2706,6 +2767,7 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
         FfiConverterOptionDouble.write(value.segmentBytes, into: &buf)
         FfiConverterOptionDouble.write(value.deltaBytes, into: &buf)
         FfiConverterOptionDouble.write(value.bufferBytes, into: &buf)
+        FfiConverterOptionBool.write(value.callerMaintains, into: &buf)
     }
 }
 
@@ -4612,6 +4674,30 @@ fileprivate struct FfiConverterOptionDouble: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionBool: FfiConverterRustBuffer {
+    typealias SwiftType = Bool?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterBool.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterBool.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionString: FfiConverterRustBuffer {
     typealias SwiftType = String?
 
@@ -5210,6 +5296,12 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent() != 5364) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_maintain() != 11403) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_jazz_storage_core_checksum_method_nativestorage_maintain_async() != 32594) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_jazz_storage_core_checksum_method_nativestorage_on_event() != 30469) {

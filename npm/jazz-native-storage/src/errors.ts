@@ -8,8 +8,11 @@ import type { ErrorCode } from "./generated/native.js";
 /** Codes of the engine's own errors, the same in every binding. */
 export type EngineErrorCode = ErrorCode;
 
-/** Codes of the package's own errors: there is no usable binding. */
-export type BindingErrorCode = "BINDING_MISSING" | "BINDING_VERSION";
+/**
+ * Codes of the package's own errors: there is no usable binding; in a browser, there can be no engine, or it died again and
+ * again.
+ */
+export type BindingErrorCode = "BINDING_MISSING" | "BINDING_VERSION" | "UNAVAILABLE" | "ENGINE_DIED";
 
 /** Every code a {@link NativeStorageError} can have. */
 export type NativeStorageErrorCode = EngineErrorCode | BindingErrorCode;
@@ -39,6 +42,8 @@ const BLAME: Readonly<Record<NativeStorageErrorCode, Blame>> = {
   INTERNAL: "store",
   BINDING_MISSING: "store",
   BINDING_VERSION: "store",
+  UNAVAILABLE: "store",
+  ENGINE_DIED: "store",
 };
 
 /** What every failure of this package is. `message` says what happened, to what, and what to do about it. */

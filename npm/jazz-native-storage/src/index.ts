@@ -1,33 +1,12 @@
 /** Native storage for Jazz: a `StorageAPI` for cojson over a storage engine written for it. */
-import type { RawCoID, StorageAPI } from "cojson";
 import { NativeStorageError, toNativeStorageError } from "./errors.js";
-import type {
-  BackupResult,
-  NativeStorage,
-  OpenOptions,
-  RepairReport,
-  StorageStats,
-  VerifyReport,
-} from "./generated/native.js";
+import type { BackupResult, NativeStorage, OpenOptions, RepairReport } from "./generated/native.js";
+import type { JazzNativeStorage } from "./jazz-native-storage.js";
 import { loadBinding } from "./native-node.js";
-import {
-  checkPath,
-  describe,
-  type Flavour,
-  invalid,
-  type NativeStorageOptions,
-  validateOptions,
-} from "./options.js";
+import { checkPath, describe, invalid, type NativeStorageOptions, validateOptions } from "./options.js";
 import { NativeStorageAsync } from "./storage-async.js";
 import { NativeStorageSync } from "./storage-sync.js";
-import {
-  type BackupLocation,
-  checkLocation,
-  type RepairOptions,
-  type RestoreOptions,
-  type UpkeepOptions,
-  watched,
-} from "./upkeep.js";
+import { checkLocation, type RepairOptions, type RestoreOptions, watched } from "./upkeep.js";
 
 export type { BindingErrorCode, EngineErrorCode, NativeStorageErrorCode } from "./errors.js";
 export type {
@@ -40,34 +19,17 @@ export type {
   TaskProgress as Progress,
   VerifyReport,
 } from "./generated/native.js";
-export type { DegradedEvent, Durability, Flavour, NativeStorageOptions } from "./options.js";
+export type { JazzNativeStorage } from "./jazz-native-storage.js";
+export type {
+  DegradedEvent,
+  Durability,
+  Flavour,
+  HostingEvent,
+  NativeStorageEvent,
+  NativeStorageOptions,
+} from "./options.js";
 export type { BackupLocation, RepairOptions, RestoreOptions, UpkeepOptions } from "./upkeep.js";
 export { NativeStorageError };
-
-/** A storage for `node.setStorage`, with what the engine offers beyond cojson's interface. */
-export interface JazzNativeStorage extends StorageAPI {
-  readonly flavour: Flavour;
-  /** Settles after `done`. It rejects if the value could not be read, which is logged as well. */
-  load: (...parameters: Parameters<StorageAPI["load"]>) => Promise<void>;
-  /** Figures about the store. */
-  stats: () => Promise<StorageStats>;
-  /** Resolves when everything stored so far survives a power cut, whatever the durability. */
-  flush: () => Promise<void>;
-  /** Ids of deleted values that are waiting for their content to be erased. */
-  pendingDeletions: () => Promise<RawCoID[]>;
-  /** Gives room on disk back: nothing that was erased is left there afterwards. Loads and stores go on meanwhile. */
-  compact: () => Promise<void>;
-  /**
-   * Copies the store as it is now, with everything that was stored before, while loads and stores go on. Nothing that
-   * exists is replaced, and nothing is left of a copy that was not completed.
-   */
-  backup: (target: BackupLocation, options?: UpkeepOptions) => Promise<BackupResult>;
-  /**
-   * Compares every checksum of every file, and every entry of the index with the log, while loads and stores go on.
-   * Damage is told in the report; `onDegraded` is told of it as well.
-   */
-  verify: (options?: UpkeepOptions) => Promise<VerifyReport>;
-}
 
 /** Opens a store, without blocking the JavaScript thread. Rejects with a {@link NativeStorageError}. */
 export async function createNativeStorage(options: NativeStorageOptions): Promise<JazzNativeStorage> {

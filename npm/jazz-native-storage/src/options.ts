@@ -14,6 +14,17 @@ export interface DegradedEvent {
   readonly error: NativeStorageError;
 }
 
+/** What happens to the engine itself, where it runs in another context. */
+export interface HostingEvent {
+  /** It has died and was started again; what it had not answered is done by the new one. */
+  readonly kind: "engine_restarted";
+  /** Why it died. */
+  readonly message: string;
+}
+
+/** What `onEvent` is told. */
+export type NativeStorageEvent = StorageEvent | HostingEvent;
+
 /** Who is told what happens to a store. */
 export interface Listeners {
   /**
@@ -22,17 +33,15 @@ export interface Listeners {
    * or logged.
    */
   readonly onDegraded?: (event: DegradedEvent) => void;
-  /** Called when the store changes its condition: writes are refused from now on, merging rests or goes on. */
-  readonly onEvent?: (event: StorageEvent) => void;
+  /**
+   * Called when the store changes its condition: writes are refused from now on, merging rests or goes on; in a browser
+   * also when the engine had to be started again.
+   */
+  readonly onEvent?: (event: NativeStorageEvent) => void;
 }
 
-export interface NativeStorageOptions extends Listeners {
-  /** The directory of the store, created if absent. Required unless `durability` is `"memory"`. */
-  readonly path?: string;
-  /** Default: `"sync"`. */
-  readonly flavour?: Flavour;
-  /** Default: `"relaxed"`. */
-  readonly durability?: Durability;
+/** How much memory and how large files a store takes. */
+export interface Sizes {
   /** Bytes of memory for cached index blocks and pieces of the log. Default: chosen by the platform. */
   readonly cacheBytes?: number;
   /** Size in bytes at which a log segment is sealed and a new one begun. Default: chosen by the platform. */
@@ -46,39 +55,37 @@ export interface NativeStorageOptions extends Listeners {
   readonly bufferBytes?: number;
 }
 
+export interface NativeStorageOptions extends Listeners, Sizes {
+  /** The directory of the store, created if absent. Required unless `durability` is `"memory"`. */
+  readonly path?: string;
+  /** Default: `"sync"`. */
+  readonly flavour?: Flavour;
+  /** Default: `"relaxed"`. */
+  readonly durability?: Durability;
+}
+
 const FLAVOURS: readonly string[] = ["sync", "async"] satisfies Flavour[];
 const DURABILITIES: readonly string[] = ["relaxed", "strict", "memory"] satisfies Durability[];
-const NAMES: readonly string[] = [
-  "path",
-  "flavour",
-  "durability",
+/** What every platform's stores take. */
+export const SIZES = [
   "cacheBytes",
   "segmentBytes",
   "deltaBytes",
   "bufferBytes",
-  "onDegraded",
-  "onEvent",
+] as const satisfies (keyof Sizes)[];
+export const LISTENERS = ["onDegraded", "onEvent"] as const satisfies (keyof Listeners)[];
+const NAMES: readonly string[] = [
+  "path",
+  "flavour",
+  "durability",
+  ...SIZES,
+  ...LISTENERS,
 ] satisfies (keyof NativeStorageOptions)[];
 
 /** Throws `INVALID_OPTION`, naming the option and what it allows, unless `options` can be used. */
 export function validateOptions(options: unknown): asserts options is NativeStorageOptions {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw invalid("options", `must be an object such as { path: "./data/jazz" }, not ${describe(options)}`);
-  }
-  const given = options as Record<string, unknown>;
-  for (const name of Object.keys(given)) {
-    if (!NAMES.includes(name)) {
-      throw invalid(name, `is unknown; the options are ${NAMES.join(", ")}`);
-    }
-  }
+  const given = checkShared(options, NAMES, '{ path: "./data/jazz" }');
   oneOf("flavour", given.flavour, FLAVOURS);
-  oneOf("durability", given.durability, DURABILITIES);
-  bytes("cacheBytes", given.cacheBytes);
-  bytes("segmentBytes", given.segmentBytes);
-  bytes("deltaBytes", given.deltaBytes);
-  bytes("bufferBytes", given.bufferBytes);
-  listener("onDegraded", given.onDegraded);
-  listener("onEvent", given.onEvent);
   if (given.path === undefined) {
     if (given.durability !== "memory") {
       throw invalid("path", 'is required, except with durability "memory"');
@@ -86,6 +93,27 @@ export function validateOptions(options: unknown): asserts options is NativeStor
   } else {
     checkPath("path", given.path);
   }
+}
+
+/** Checks that there are no other options than `names`, and those that stores have on every platform. */
+export function checkShared(
+  options: unknown,
+  names: readonly string[],
+  example: string,
+): Record<string, unknown> {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw invalid("options", `must be an object such as ${example}, not ${describe(options)}`);
+  }
+  const given = options as Record<string, unknown>;
+  for (const name of Object.keys(given)) {
+    if (!names.includes(name)) {
+      throw invalid(name, `is unknown; the options are ${names.join(", ")}`);
+    }
+  }
+  oneOf("durability", given.durability, DURABILITIES);
+  for (const name of SIZES) bytes(name, given[name]);
+  for (const name of LISTENERS) listener(name, given[name]);
+  return given;
 }
 
 /** Throws `INVALID_OPTION` unless `path` can name something. */

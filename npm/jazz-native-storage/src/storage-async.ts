@@ -18,9 +18,15 @@ import {
 } from "./cojson-internals.js";
 import { CollectedValue, type PieceReader } from "./collected-value.js";
 import { type ContentCallback, Delivery } from "./delivery.js";
-import type { NativeStorage } from "./generated/native.js";
 import type { Listeners } from "./options.js";
-import { acquireResult, pageSize, reported, StorageBase, summarize } from "./storage-base.js";
+import {
+  type AsyncNativeStorage,
+  acquireResult,
+  pageSize,
+  reported,
+  StorageBase,
+  summarize,
+} from "./storage-base.js";
 import { StoreQueue } from "./store-queue.js";
 
 /** Bytes of content that one trip brings along beyond the first piece of each session, and a window after it. */
@@ -29,7 +35,7 @@ const LOAD_BUDGET = 32 << 20;
 /** Values read for one load; `undefined` for those that are not stored. */
 type Collected = Map<RawCoID, CollectedValue | undefined>;
 
-export class NativeStorageAsync extends StorageBase implements StorageAPI {
+export class NativeStorageAsync extends StorageBase<AsyncNativeStorage> implements StorageAPI {
   readonly flavour = "async";
   private readonly queue: StoreQueue;
   /** Values whose known state covers all their sessions, not only those written through this object (rule K-9). */
@@ -41,7 +47,7 @@ export class NativeStorageAsync extends StorageBase implements StorageAPI {
   private erasures = 0;
   private erasing: Promise<unknown> | undefined;
 
-  constructor(native: NativeStorage, listeners: Listeners) {
+  constructor(native: AsyncNativeStorage, listeners: Listeners) {
     super(native, listeners);
     this.queue = new StoreQueue({
       native,

@@ -21,11 +21,10 @@ import type {
   BackupResult,
   LockResult,
   NativeStorage,
-  StorageEvent,
   StorageStats,
   VerifyReport,
 } from "./generated/native.js";
-import type { Flavour, Listeners } from "./options.js";
+import type { Flavour, Listeners, NativeStorageEvent } from "./options.js";
 import { setOwn } from "./own.js";
 import { type BackupLocation, checkLocation, type UpkeepOptions, watched } from "./upkeep.js";
 
@@ -39,7 +38,35 @@ export interface Written {
   readonly ends: readonly number[];
 }
 
-export abstract class StorageBase {
+/** What the asynchronous flavour needs of the engine, here or elsewhere. */
+export type AsyncNativeStorage = Pick<
+  NativeStorage,
+  | "storeAsync"
+  | "storeBatchAsync"
+  | "loadAsync"
+  | "loadManyAsync"
+  | "loadPieceAsync"
+  | "knownStateAsync"
+  | "pendingDeletionsAsync"
+  | "eraseAsync"
+  | "coValueIdsAsync"
+  | "coValueCountAsync"
+  | "trackSyncStateAsync"
+  | "unsyncedIdsAsync"
+  | "stopTrackingAsync"
+  | "tryAcquireLockAsync"
+  | "renewLockAsync"
+  | "releaseLockAsync"
+  | "flushAsync"
+  | "compactAsync"
+  | "verifyAsync"
+  | "backupAsync"
+  | "statsAsync"
+  | "task"
+  | "closeAsync"
+> & { onEvent(listener: (event: NativeStorageEvent) => void): void };
+
+export abstract class StorageBase<Native extends AsyncNativeStorage> {
   abstract readonly flavour: Flavour;
 
   /** Rule M-1. Public as in cojson's own storages. */
@@ -54,7 +81,7 @@ export abstract class StorageBase {
   private degraded = false;
 
   constructor(
-    protected readonly native: NativeStorage,
+    protected readonly native: Native,
     private readonly listeners: Listeners,
   ) {
     if (listeners.onDegraded === undefined && listeners.onEvent === undefined) return;
@@ -63,7 +90,7 @@ export abstract class StorageBase {
     native.onEvent((event) => self.deref()?.happened(event));
   }
 
-  private happened(event: StorageEvent): void {
+  private happened(event: NativeStorageEvent): void {
     this.tell("onEvent", this.listeners.onEvent, event);
     if (event.kind === "writes_refused")
       this.report(new NativeStorageError(event.code ?? "LATCHED", event.message ?? ""));

@@ -29,7 +29,7 @@ import {
   type Prepared,
   prepare,
 } from "./delivery.js";
-import type { Nothing } from "./generated/native.js";
+import type { NativeStorage, Nothing } from "./generated/native.js";
 import { acquireResult, pageSize, reported, StorageBase, summarize } from "./storage-base.js";
 
 /**
@@ -40,7 +40,7 @@ const LOAD_BUDGET = 0;
 /** Milliseconds a scheduled erase may take, so that it does not block (rule E-7). */
 const ERASE_BUDGET_MS = 100;
 
-export class NativeStorageSync extends StorageBase implements StorageAPI {
+export class NativeStorageSync extends StorageBase<NativeStorage> implements StorageAPI {
   readonly flavour = "sync";
   readonly streamingQueue = new StorageStreamingQueue();
   private readonly groupMemory = new GroupMemory();

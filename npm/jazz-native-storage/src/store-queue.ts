@@ -25,7 +25,7 @@ const SPARE_BATCHES = 3;
 
 /** What the queue needs of its storage. */
 export interface StoreQueueHost {
-  readonly native: NativeStorage;
+  readonly native: Pick<NativeStorage, "storeAsync" | "storeBatchAsync">;
   /** Writes a message. Throws if it cannot be stored. */
   write(writer: ByteWriter, message: ContentMessage): Written;
   /** Called before each trip that stores. */

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import type { DegradedEvent, StorageEvent } from "../src/index.js";
+import type { DegradedEvent, NativeStorageEvent } from "../src/index.js";
 import { createNativeStorage } from "../src/index.js";
 import { ask, start } from "./processes.js";
 import {
@@ -100,10 +100,10 @@ describe.each(FLAVOURS)("%s", (flavour) => {
     bytes.writeUInt8(bytes.readUInt8(10) ^ 1, 10);
     writeFileSync(run, bytes);
 
-    const events: StorageEvent[] = [];
-    const late: StorageEvent[] = [];
+    const events: NativeStorageEvent[] = [];
+    const late: NativeStorageEvent[] = [];
     const degraded: DegradedEvent[] = [];
-    const onEvent = (event: StorageEvent) => events.push(event);
+    const onEvent = (event: NativeStorageEvent) => events.push(event);
     const reopened = await createNativeStorage({ path, flavour, onEvent });
     await store(reopened, single("co_zSecond", [secret("1")], HEADER));
     await expect(reopened.compact()).rejects.toMatchObject({ code: "CORRUPT" });

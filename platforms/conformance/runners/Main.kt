@@ -166,6 +166,7 @@ class Run(private val isBlocking: Boolean) {
             "erase" -> on.erase(with.bytes(0))
             "coValueIds" -> on.coValueIds(with.number(0), with.number(1))
             "coValueCount" -> on.coValueCount()
+            "maintain" -> on.maintain(with.number(0))
             "trackSyncState" -> on.trackSyncState(with.bytes(0))
             "updateSyncStates" -> on.updateSyncStates(with.updates(0))
             "unsyncedIds" -> on.unsyncedIds()
@@ -193,6 +194,7 @@ class Run(private val isBlocking: Boolean) {
             "erase" -> on.eraseAsync(with.bytes(0))
             "coValueIds" -> on.coValueIdsAsync(with.number(0), with.number(1))
             "coValueCount" -> on.coValueCountAsync()
+            "maintain" -> on.maintainAsync(with.number(0))
             "trackSyncState" -> on.trackSyncStateAsync(with.bytes(0))
             "updateSyncStates" -> on.updateSyncStatesAsync(with.updates(0))
             "unsyncedIds" -> on.unsyncedIdsAsync()
@@ -330,6 +332,7 @@ class Run(private val isBlocking: Boolean) {
                 segmentBytes = it["segmentBytes"]?.let(::number),
                 deltaBytes = it["deltaBytes"]?.let(::number),
                 bufferBytes = it["bufferBytes"]?.let(::number),
+                callerMaintains = it["callerMaintains"]?.asBoolean,
             )
         }
 

@@ -180,6 +180,7 @@ final class Run: @unchecked Sendable {
         case "erase": return try on.erase(id: with.bytes(0))
         case "coValueIds": return try on.coValueIds(limit: with.number(0), offset: with.number(1))
         case "coValueCount": return try on.coValueCount()
+        case "maintain": return try on.maintain(work: with.number(0))
         case "trackSyncState": return try on.trackSyncState(updates: with.bytes(0))
         case "updateSyncStates": return try on.updateSyncStates(updates: with.updates(0))
         case "unsyncedIds": return try on.unsyncedIds()
@@ -212,6 +213,7 @@ final class Run: @unchecked Sendable {
         case "erase": return try await on.eraseAsync(id: with.bytes(0))
         case "coValueIds": return try await on.coValueIdsAsync(limit: with.number(0), offset: with.number(1))
         case "coValueCount": return try await on.coValueCountAsync()
+        case "maintain": return try await on.maintainAsync(work: with.number(0))
         case "trackSyncState": return try await on.trackSyncStateAsync(updates: with.bytes(0))
         case "updateSyncStates": return try await on.updateSyncStatesAsync(updates: with.updates(0))
         case "unsyncedIds": return try await on.unsyncedIdsAsync()
@@ -379,7 +381,8 @@ struct Arguments {
             path: text(given["path"]),
             durability: try given["durability"].map { level in try some(levels.first { textual($0) == level.text }) },
             cacheBytes: given["cacheBytes"]?.number, segmentBytes: given["segmentBytes"]?.number,
-            deltaBytes: given["deltaBytes"]?.number, bufferBytes: given["bufferBytes"]?.number)
+            deltaBytes: given["deltaBytes"]?.number, bufferBytes: given["bufferBytes"]?.number,
+            callerMaintains: given["callerMaintains"]?.bool)
     }
 
     /// A text, or a path of the case.

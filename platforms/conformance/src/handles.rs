@@ -196,6 +196,7 @@ impl<'a> Handles<'a> {
                 on!(form, on, release_lock / release_lock_async(&bytes(0)?, &bytes(1)?, with.number(2)?))
             }
             "flush" => on!(form, on, flush / flush_async()),
+            "maintain" => on!(form, on, maintain / maintain_async(with.number(0)?)),
             "compact" => on!(form, on, compact / compact_async()),
             "verify" => on!(form, on, verify / verify_async(with.task(0)?)),
             "backup" => on!(form, on, backup / backup_async(with.location(0)?, with.task(1)?)),
@@ -347,6 +348,7 @@ impl Arguments<'_> {
                 ("segmentBytes", Value::Number(bytes)) => options.segment_bytes = Some(*bytes),
                 ("deltaBytes", Value::Number(bytes)) => options.delta_bytes = Some(*bytes),
                 ("bufferBytes", Value::Number(bytes)) => options.buffer_bytes = Some(*bytes),
+                ("callerMaintains", Value::Bool(does)) => options.caller_maintains = Some(*does),
                 _ => return self.wrong(n),
             }
         }

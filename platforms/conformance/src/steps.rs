@@ -171,6 +171,10 @@ pub(crate) fn flush(on: &'static str) -> Call {
     call("flush", on, vec![]).nothing()
 }
 
+pub(crate) fn maintain(on: &'static str, work: f64) -> Call {
+    call("maintain", on, vec![work.into()])
+}
+
 pub(crate) fn compact(on: &'static str) -> Call {
     call("compact", on, vec![]).nothing()
 }

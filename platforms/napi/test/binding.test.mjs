@@ -35,7 +35,7 @@ test("every operation has a twin off the event loop, and what takes long exists 
   );
   const lent = ["loadLent", "loadPieceLent", "knownStateLent"];
   const sync = methods.filter((name) => !name.endsWith("Async") && !lent.includes(name));
-  assert.equal(sync.length, 21);
+  assert.equal(sync.length, 22);
   assert.equal(methods.length, 2 * sync.length + 3 + lent.length);
   assert.deepEqual(
     methods.filter((name) => name.endsWith("Async")).sort(),

@@ -11,7 +11,7 @@ const native = join(root, "npm/jazz-native-storage/native");
 const addon = existsSync(native) && readdirSync(native).find((file) => file.endsWith(".node"));
 
 const built = (path) => pathToFileURL(join(root, path)).href;
-const STORAGE = built("npm/jazz-native-storage/wasm/jazz_native_storage_wasm");
+const STORAGE = built("npm/jazz-native-storage/dist/wasm/jazz_native_storage_wasm");
 const SUITE = built("target/wasm/file-suite/jazz_storage_file_suite");
 
 const compiled = new Map();

@@ -5,8 +5,8 @@
 mod compare;
 
 use compare::{answer, apart, apart_content, compare_all};
-use jazz_storage_core::engine::EngineOptions;
 use jazz_storage_core::engine::delta::{BTreeDelta, BfTreeDelta, Delta};
+use jazz_storage_core::engine::{EngineOptions, MaintainedBy};
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::tx::Fields;
 use jazz_storage_core::format::wire::{OwnedMessage, OwnedSession, decode_message};
@@ -57,7 +57,7 @@ fn open<D: Delta>(io: &InMemoryFileIO) -> BfTreeStorage<InMemoryFileIO, D> {
         fanout: 2,
         max_layers: 4,
         background_sync: false,
-        background_maintenance: false,
+        maintained_by: MaintainedBy::Commits,
         patience: Duration::ZERO,
     };
     BfTreeStorage::open(io.clone(), StoreOptions { engine, ..StoreOptions::default() })

@@ -42,6 +42,7 @@ pub(super) trait Backing: Send + Sync {
     fn renew_lock(&self, key: &[u8], session: &SessionId, offset: f64) -> Result<()>;
     fn release_lock(&self, key: &[u8], session: &SessionId, now: f64) -> Result<()>;
     fn flush(&self) -> Result<()>;
+    fn maintain(&self, work: u64) -> Result<bool>;
     fn compact(&self) -> Result<()>;
     fn verify(&self, task: &StorageTask) -> Result<VerifyReport>;
     fn backup(&self, target: &BackupLocation, task: &StorageTask) -> Result<BackupResult>;
@@ -131,6 +132,9 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     }
     fn flush(&self) -> Result<()> {
         self.store.flush()
+    }
+    fn maintain(&self, work: u64) -> Result<bool> {
+        self.store.maintain(work)
     }
     fn compact(&self) -> Result<()> {
         self.store.compact()

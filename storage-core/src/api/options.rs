@@ -1,6 +1,6 @@
 //! Options, statistics and results of the API: plain records of numbers, strings and booleans.
 
-use crate::engine::{self, EngineOptions, EngineStats, PREPARE_BYTES};
+use crate::engine::{self, EngineOptions, EngineStats, MaintainedBy, PREPARE_BYTES};
 use crate::error::{Error, Result};
 use crate::format::row::{KEY_LEN, VALUE_LEN};
 use crate::store::StoreOptions;
@@ -49,6 +49,9 @@ pub struct OpenOptions {
     /// Bytes read ahead while layers of the index are merged: 256 KiB to 1 GiB. None: 8 MiB, on phones and in browsers
     /// 1 MiB.
     pub buffer_bytes: Option<f64>,
+    /// Whether the caller writes the index out and merges its layers, by `maintain`, when it has nothing else to do. None: a
+    /// thread does so, or, where there are none, each store a slice of it.
+    pub caller_maintains: Option<bool>,
 }
 
 const KIB: u64 = 1 << 10;
@@ -72,7 +75,11 @@ pub(super) fn platform_defaults() -> EngineOptions {
         buffer_bytes: sized(8 * MIB, MIB),
         reserve_bytes: sized(MIB, 256 * KIB),
         background_sync: !cfg!(target_family = "wasm"),
-        background_maintenance: !cfg!(target_family = "wasm"),
+        maintained_by: if cfg!(target_family = "wasm") {
+            MaintainedBy::Commits
+        } else {
+            MaintainedBy::Thread
+        },
         ..EngineOptions::default()
     }
 }
@@ -144,6 +151,10 @@ impl OpenOptions {
                     .map_or(defaults.checkpoint_rows, |bytes| rows(bytes as u64)),
                 background_sync: defaults.background_sync && self.level() == Durability::Relaxed,
                 buffer_bytes: bytes(self.buffer_bytes, defaults.buffer_bytes),
+                maintained_by: match self.caller_maintains {
+                    Some(true) => MaintainedBy::Caller,
+                    Some(false) | None => defaults.maintained_by,
+                },
                 prepare_bytes: if self.level() == Durability::Strict { PREPARE_BYTES } else { 0 },
                 ..defaults
             },

@@ -286,6 +286,14 @@ impl NativeStorage {
         self.backing()?.flush()
     }
 
+    /// Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+    /// a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+    #[lane(Write)]
+    pub fn maintain(&self, work: f64) -> Result<bool> {
+        // What is no number of bytes is none.
+        self.backing()?.maintain(work as u64)
+    }
+
     /// Writes everything out, merges all layers of the index and rewrites what is mostly dead, so that nothing that was
     /// erased is left on disk. Loads and stores go on meanwhile.
     #[lane(Upkeep, only)]

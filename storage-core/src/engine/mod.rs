@@ -98,10 +98,22 @@ pub struct EngineOptions {
     pub max_layers: usize,
     /// Whether a thread syncs in the background.
     pub background_sync: bool,
-    /// Whether a thread writes deltas out and merges; if not, each commit does a slice of it.
-    pub background_maintenance: bool,
-    /// How long that thread puts off what was left to be merged when the store was closed, for a moment without use.
+    /// Who writes deltas out and merges.
+    pub maintained_by: MaintainedBy,
+    /// How long a thread puts off what was left to be merged when the store was closed, for a moment without use.
     pub patience: Duration,
+}
+
+/// Who does maintenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaintainedBy {
+    /// A thread of the engine's own.
+    Thread,
+    /// Each commit does a slice of it.
+    Commits,
+    /// The caller, by [`Engine::maintain`], when it has nothing else to do. A writer that finds the delta full does what it
+    /// must.
+    Caller,
 }
 
 /// What [`EngineOptions::prepare_bytes`] should be where each commit is synced.
@@ -120,7 +132,7 @@ impl Default for EngineOptions {
             fanout: 4,
             max_layers: 12,
             background_sync: true,
-            background_maintenance: true,
+            maintained_by: MaintainedBy::Thread,
             patience: Duration::from_secs(2),
         }
     }
@@ -394,6 +406,15 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     /// Merges all layers into one and rewrites what is mostly dead, so that nothing that was erased is left on disk.
     pub fn compact(&self) -> Result<()> {
         self.core.compact()
+    }
+
+    /// Does about `work` bytes of what is due, and tells whether more is.
+    ///
+    /// # Errors
+    /// A failure that has latched the store.
+    pub fn maintain(&self, work: u64) -> Result<bool> {
+        let step = self.core.step(&mut self.core.maintenance(), work)?;
+        Ok(matches!(step, maintenance::Step::More))
     }
 
     /// Counters and sizes at this moment.

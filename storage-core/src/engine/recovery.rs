@@ -25,7 +25,8 @@ use super::state::{Core, Index, Log};
 use super::sync::Syncer;
 use super::worker::Bell;
 use super::{
-    Applied, ApplyError, Engine, EngineOptions, EngineStats, IndexWriter, MakeSchema, Schema, is_store_file,
+    Applied, ApplyError, Engine, EngineOptions, EngineStats, IndexWriter, MaintainedBy, MakeSchema, Schema,
+    is_store_file,
 };
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
@@ -146,7 +147,7 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     fn resume(&self) {
         let core = &self.core;
         let due = core.is_due(&core.log()) || core.next_merge(&mut core.maintenance()).is_some();
-        if due && core.options.background_maintenance {
+        if due && core.options.maintained_by == MaintainedBy::Thread {
             core.resumed.store(true, Ordering::Relaxed);
             self.wake();
         }

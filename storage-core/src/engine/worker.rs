@@ -8,7 +8,7 @@
 use super::delta::Delta;
 use super::maintenance::{STEP_WORK, Step};
 use super::state::Core;
-use super::{Engine, Schema};
+use super::{Engine, MaintainedBy, Schema};
 use crate::file::FileIO;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -96,13 +96,13 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     /// What a commit does for maintenance: wakes the thread, or does a slice of it.
     pub(super) fn maintain_after(&self, written: u64, due: bool) {
         let core = &self.core;
-        if !core.options.background_maintenance {
-            let work = (written * WORK_PER_BYTE).max(LEAST_WORK);
-            let _ = core.step(&mut core.maintenance(), work);
-            return;
-        }
-        if due {
-            self.wake();
+        match core.options.maintained_by {
+            MaintainedBy::Commits => {
+                let work = (written * WORK_PER_BYTE).max(LEAST_WORK);
+                let _ = core.step(&mut core.maintenance(), work);
+            }
+            MaintainedBy::Thread if due => self.wake(),
+            MaintainedBy::Thread | MaintainedBy::Caller => {}
         }
     }
 

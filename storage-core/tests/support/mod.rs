@@ -9,7 +9,7 @@ pub mod random;
 pub mod subjects;
 
 use jazz_storage_core::Result;
-use jazz_storage_core::engine::EngineOptions;
+use jazz_storage_core::engine::{EngineOptions, MaintainedBy};
 use jazz_storage_core::file::{FileHandle, FileIO, InMemoryFileIO, OpenMode};
 use jazz_storage_core::format::tx::Fields;
 use jazz_storage_core::store::bftree::{BfTreeStorage, StoreOptions};
@@ -29,6 +29,8 @@ pub enum Upkeep {
     Checkpoint,
     Settle,
     Compact,
+    /// A slice of what is due, as by who maintains a store.
+    Slice,
 }
 
 /// A store that a test can close, open again and kill.
@@ -145,6 +147,7 @@ pub fn upkeep<F: FileIO>(store: &BfTreeStorage<F>, what: Upkeep) -> Result<()> {
         Upkeep::Checkpoint => store.checkpoint(),
         Upkeep::Settle => store.settle(),
         Upkeep::Compact => store.compact(),
+        Upkeep::Slice => store.maintain(300).map(drop),
     }
 }
 
@@ -188,8 +191,11 @@ real_subject!(Usual, unthreaded());
 
 /// The usual options, but nothing runs in the background: what is copied of the directory is one state.
 pub fn unthreaded() -> StoreOptions {
-    let engine =
-        EngineOptions { background_sync: false, background_maintenance: false, ..EngineOptions::default() };
+    let engine = EngineOptions {
+        background_sync: false,
+        maintained_by: MaintainedBy::Commits,
+        ..EngineOptions::default()
+    };
     StoreOptions { engine, ..StoreOptions::default() }
 }
 

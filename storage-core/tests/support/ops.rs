@@ -236,7 +236,8 @@ pub fn op() -> impl Strategy<Value = Op> {
     // Locks are only told apart by those who ask for them often.
     let holder = 0..2usize;
     let update = (id.clone(), peer.clone(), any::<bool>());
-    let upkeep = prop::sample::select(vec![Upkeep::Checkpoint, Upkeep::Settle, Upkeep::Compact]);
+    let upkeep =
+        prop::sample::select(vec![Upkeep::Checkpoint, Upkeep::Settle, Upkeep::Compact, Upkeep::Slice]);
     prop_oneof![
         30 => message_spec().prop_map(Op::Store),
         6 => prop::collection::vec(message_spec(), 1..9).prop_map(Op::StoreAll),

@@ -2,7 +2,7 @@
 //! were seen in: what the operations are for is counted, so that a test can tell that it happened.
 
 use super::{Met, Subject, Upkeep, upkeep};
-use jazz_storage_core::engine::{EngineOptions, manifest};
+use jazz_storage_core::engine::{EngineOptions, MaintainedBy, manifest};
 use jazz_storage_core::file::{FaultFileIO, FileIO, Loss};
 use jazz_storage_core::format::SegmentId;
 use jazz_storage_core::format::manifest::Manifest;
@@ -30,7 +30,7 @@ pub fn tiny() -> EngineOptions {
         fanout: 3,
         max_layers: 5,
         background_sync: false,
-        background_maintenance: false,
+        maintained_by: MaintainedBy::Commits,
         patience: Duration::ZERO,
     }
 }
@@ -67,6 +67,8 @@ thresholds! {
     Long = EngineOptions { checkpoint_rows: 3, segment_bytes: 1 << 20, prepare_bytes: 4096, large_bytes: 1, fanout: 4, max_layers: 9, ..tiny() };
     /// A short segment whose rows would fit the delta many times; more layers than are merged with their records.
     Short = EngineOptions { checkpoint_rows: 1000, segment_bytes: 700, prepare_bytes: 104, fanout: 4, max_layers: 2, ..tiny() };
+    /// Maintained by slices between the operations, and by writers that find the delta full.
+    Called = EngineOptions { checkpoint_rows: 2, segment_bytes: 512, large_bytes: 1, fanout: 2, max_layers: 4, maintained_by: MaintainedBy::Caller, ..tiny() };
     /// Maintenance in its thread, while the operations go on.
     Threads = EngineOptions {
         checkpoint_rows: 2,
@@ -76,7 +78,7 @@ thresholds! {
         fanout: 2,
         max_layers: 4,
         background_sync: true,
-        background_maintenance: true,
+        maintained_by: MaintainedBy::Thread,
         ..tiny()
     };
 }
@@ -164,7 +166,7 @@ impl<T: Thresholds> Subject for Faulty<T> {
         let (layers, before) = (Self::manifest(self.io()), self.store().stats().unwrap());
         upkeep(self.store(), what).expect("nothing fails");
         let (after, stats) = (Self::manifest(self.io()), self.store().stats().unwrap());
-        if what == Upkeep::Compact && !T::engine().background_maintenance {
+        if what == Upkeep::Compact && T::engine().maintained_by != MaintainedBy::Thread {
             assert!(after.layers.len() <= 1 && after.merge.is_none(), "compacted: {after:?}");
             // Slices beyond those of the one merge of everything are of parts that were rewritten once more.
             let slices = stats.merges - before.merges;

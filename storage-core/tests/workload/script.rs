@@ -6,8 +6,8 @@
 use super::crashes::make;
 use super::{Part, content, lock_row, session_id, try_contents};
 use jazz_storage_core::Result;
-use jazz_storage_core::engine::delta::BfTreeDelta;
 use jazz_storage_core::engine::{Durability, EngineOptions};
+use jazz_storage_core::engine::{MaintainedBy, delta::BfTreeDelta};
 use jazz_storage_core::file::FaultFileIO;
 use jazz_storage_core::format::wire::decode_message;
 use jazz_storage_core::store::content::StoreStatus;
@@ -36,7 +36,7 @@ pub fn options(durability: Durability, checkpoint_rows: u64, fanout: usize) -> S
         prepare_bytes: if durability == Durability::Strict { 1 << 10 } else { 0 },
         large_bytes: 256,
         background_sync: false,
-        background_maintenance: false,
+        maintained_by: MaintainedBy::Commits,
         patience: Duration::ZERO,
     };
     StoreOptions { durability, engine }

@@ -76,6 +76,11 @@ export interface NativeStorage {
   releaseLock(session: Uint8Array, peer: Uint8Array, now: number): void
   /** Makes everything stored so far survive a power cut. */
   flush(): void
+  /**
+   * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+   * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+   */
+  maintain(work: number): boolean
   /** Counters and sizes at this moment. */
   stats(): StorageStats
   /** A task for one operation, as the constructor of `StorageTask` makes it. */
@@ -209,6 +214,13 @@ export interface NativeStorage {
    * Does not block the caller.
    */
   flushAsync(): Promise<void>
+  /**
+   * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+   * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+   *
+   * Does not block the caller.
+   */
+  maintainAsync(work: number): Promise<boolean>
   /**
    * Writes everything out, merges all layers of the index and rewrites what is mostly dead, so that nothing that was
    * erased is left on disk. Loads and stores go on meanwhile.
@@ -438,6 +450,11 @@ export interface OpenOptions {
    * 1 MiB.
    */
   bufferBytes?: number
+  /**
+   * Whether the caller writes the index out and merges its layers, by `maintain`, when it has nothing else to do. None: a
+   * thread does so, or, where there are none, each store a slice of it.
+   */
+  callerMaintains?: boolean
 }
 
 /** What a repair found and did. */

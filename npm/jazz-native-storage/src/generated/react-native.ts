@@ -192,6 +192,10 @@ class NativeStorage implements face.NativeStorage {
     return call(() => this.made.flush());
   }
 
+  maintain(work: number): boolean {
+    return call(() => this.made.maintain(work));
+  }
+
   stats(): face.StorageStats {
     return call(() => storageStatsOf(this.made.stats()));
   }
@@ -282,6 +286,10 @@ class NativeStorage implements face.NativeStorage {
 
   flushAsync(): Promise<void> {
     return callAsync(async () => await this.made.flushAsync());
+  }
+
+  maintainAsync(work: number): Promise<boolean> {
+    return callAsync(async () => await this.made.maintainAsync(work));
   }
 
   compactAsync(): Promise<void> {

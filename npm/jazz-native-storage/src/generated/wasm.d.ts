@@ -206,6 +206,11 @@ export interface OpenOptions {
      * 1 MiB.
      */
     bufferBytes?: number;
+    /**
+     * Whether the caller writes the index out and merges its layers, by `maintain`, when it has nothing else to do. None: a
+     * thread does so, or, where there are none, each store a slice of it.
+     */
+    callerMaintains?: boolean;
 }
 
 /**
@@ -554,6 +559,18 @@ export class NativeStorage {
      * are left to `loadPiece` once the content amounts to `byteBudget` bytes, but for each session's first one.
      */
     load(id: Uint8Array | number[], byte_budget: number): Uint8Array | undefined;
+    /**
+     * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+     * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+     *
+     * Does not block the caller.
+     */
+    maintainAsync(work: number): Promise<boolean>;
+    /**
+     * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+     * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+     */
+    maintain(work: number): boolean;
     /**
      * Tells a listener what happens to the store, as long as this handle lives, and first what is so already.
      */

@@ -1,6 +1,7 @@
 //! Backups of a store, and stores from backups.
 
 use super::{BfTreeStorage, StoreOptions};
+use crate::engine::MaintainedBy;
 use crate::engine::backup::{self, Copied, OnProgress, Source, Target};
 use crate::engine::delta::Delta;
 use crate::error::Result;
@@ -32,7 +33,7 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         let copied = backup::restore(source, &io, progress)?;
         let mut options = options;
         options.engine.background_sync = false;
-        options.engine.background_maintenance = false;
+        options.engine.maintained_by = MaintainedBy::Commits;
         let opened = Self::open(io.clone(), options).and_then(|store| store.close());
         if let Err(e) = opened {
             backup::discard(&io);

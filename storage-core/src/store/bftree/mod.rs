@@ -90,6 +90,14 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         self.engine.settle()
     }
 
+    /// Does about `work` bytes of what maintenance is due, and tells whether more is.
+    ///
+    /// # Errors
+    /// A failure that has latched the store.
+    pub fn maintain(&self, work: u64) -> Result<bool> {
+        self.engine.maintain(work)
+    }
+
     /// Writes everything out, merges all layers of the index into one and rewrites what is mostly dead, so that nothing
     /// that was erased is left on disk. Loads and stores go on meanwhile.
     pub fn compact(&self) -> Result<()> {

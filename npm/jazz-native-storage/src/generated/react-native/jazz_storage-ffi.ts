@@ -105,6 +105,8 @@ interface NativeModuleInterface {
     ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_load_piece(uniffiSelf: bigint, id: Uint8Array, session: Uint8Array, after: number, count: number, uniffi_out_err: UniffiRustCallStatus): Uint8Array;
     ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_load_piece_async(uniffiSelf: bigint, id: Uint8Array, session: Uint8Array, after: number, count: number): bigint;
     ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_load_piece_lent(uniffiSelf: bigint, id: Uint8Array, session: Uint8Array, after: number, count: number, uniffi_out_err: UniffiRustCallStatus): Uint8Array;
+    ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_maintain(uniffiSelf: bigint, work: number, uniffi_out_err: UniffiRustCallStatus): number;
+    ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_maintain_async(uniffiSelf: bigint, work: number): bigint;
     ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_on_event(uniffiSelf: bigint, listener: bigint, uniffi_out_err: UniffiRustCallStatus): void;
     ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_pending_deletions(uniffiSelf: bigint, uniffi_out_err: UniffiRustCallStatus): Uint8Array;
     ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_pending_deletions_async(uniffiSelf: bigint): bigint;
@@ -166,6 +168,8 @@ interface NativeModuleInterface {
     ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece(): number;
     ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_async(): number;
     ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent(): number;
+    ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_maintain(): number;
+    ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_maintain_async(): number;
     ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_on_event(): number;
     ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_pending_deletions(): number;
     ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_pending_deletions_async(): number;

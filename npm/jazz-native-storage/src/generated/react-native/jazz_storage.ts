@@ -780,7 +780,12 @@ export type OpenOptions = {
      * Bytes read ahead while layers of the index are merged: 256 KiB to 1 GiB. None: 8 MiB, on phones and in browsers
      * 1 MiB.
      */
-    bufferBytes?: number
+    bufferBytes?: number,
+    /**
+     * Whether the caller writes the index out and merges its layers, by `maintain`, when it has nothing else to do. None: a
+     * thread does so, or, where there are none, each store a slice of it.
+     */
+    callerMaintains?: boolean
 }
 
 /**
@@ -793,7 +798,8 @@ export const OpenOptions = (() => {
         cacheBytes: undefined,
         segmentBytes: undefined,
         deltaBytes: undefined,
-        bufferBytes: undefined
+        bufferBytes: undefined,
+        callerMaintains: undefined
     });
     const create = (() => {
         return uniffiCreateRecord<OpenOptions, ReturnType<typeof defaults>>(defaults);
@@ -815,7 +821,8 @@ const FfiConverterTypeOpenOptions = (() => {
                 cacheBytes: FfiConverterOptionalFloat64.readFromCursor(c),
                 segmentBytes: FfiConverterOptionalFloat64.readFromCursor(c),
                 deltaBytes: FfiConverterOptionalFloat64.readFromCursor(c),
-                bufferBytes: FfiConverterOptionalFloat64.readFromCursor(c)
+                bufferBytes: FfiConverterOptionalFloat64.readFromCursor(c),
+                callerMaintains: FfiConverterOptionalBoolean.readFromCursor(c)
             };
         }
         writeIntoCursor(value: TypeName, c: Cursor): void {
@@ -825,6 +832,7 @@ const FfiConverterTypeOpenOptions = (() => {
             FfiConverterOptionalFloat64.writeIntoCursor(value.segmentBytes, c);
             FfiConverterOptionalFloat64.writeIntoCursor(value.deltaBytes, c);
             FfiConverterOptionalFloat64.writeIntoCursor(value.bufferBytes, c);
+            FfiConverterOptionalBoolean.writeIntoCursor(value.callerMaintains, c);
         }
         allocationSize(value: TypeName): number {
             return FfiConverterOptionalString.allocationSize(value.path) +
@@ -832,7 +840,8 @@ const FfiConverterTypeOpenOptions = (() => {
              FfiConverterOptionalFloat64.allocationSize(value.cacheBytes) +
              FfiConverterOptionalFloat64.allocationSize(value.segmentBytes) +
              FfiConverterOptionalFloat64.allocationSize(value.deltaBytes) +
-             FfiConverterOptionalFloat64.allocationSize(value.bufferBytes);
+             FfiConverterOptionalFloat64.allocationSize(value.bufferBytes) +
+             FfiConverterOptionalBoolean.allocationSize(value.callerMaintains);
 
         }
     };
@@ -2691,6 +2700,18 @@ export interface NativeStorageLike {
  */
     loadPieceLent(id: ArrayBuffer, session: ArrayBuffer, after: number, count: number) /*throws*/: Lent | undefined;
 /**
+ * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+ * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+ */
+    maintain(work: number) /*throws*/: boolean;
+/**
+ * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+ * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+ *
+ * Does not block the caller.
+ */
+    maintainAsync(work: number, asyncOpts_?: { signal: AbortSignal }) /*throws*/: Promise<boolean>;
+/**
  * Tells a listener what happens to the store, as long as this handle lives, and first what is so already.
  */
     onEvent(listener: EventListener) /*throws*/: void;
@@ -3676,6 +3697,61 @@ private constructor(pointer: UniffiHandle) {
     }
 
 /**
+ * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+ * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+ */
+    maintain(work: number): boolean /*throws*/ {
+    return FfiConverterBool.lift(uniffiCaller.rustCallWithError(
+            /*liftError:*/ FfiConverterTypeStorageError.lift.bind(FfiConverterTypeStorageError),
+            /*caller:*/ (callStatus) => {
+                return nativeModule().ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_maintain(
+                uniffiTypeNativeStorageObjectFactory.clonePointer(this),
+        FfiConverterFloat64.lower(work, nativeModule().rustbuffer_alloc),
+                callStatus);
+            },
+            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
+    ));
+    }
+
+/**
+ * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+ * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+ *
+ * Does not block the caller.
+ */
+    async maintainAsync(work: number, asyncOpts_?: { signal: AbortSignal }): Promise<boolean> /*throws*/ {
+    const __stack = uniffiIsDebug ? new Error().stack : undefined;
+    try {
+        return await uniffiRustCallAsync(
+            /*rustCaller:*/ uniffiCaller,
+            /*rustFutureFunc:*/ () => {
+                return nativeModule().ubrn_uniffi_jazz_storage_core_fn_method_nativestorage_maintain_async(
+                    uniffiTypeNativeStorageObjectFactory.clonePointer(this),FfiConverterFloat64.lower(work, nativeModule().rustbuffer_alloc)
+                );
+            },
+            /*pollFunc:*/ nativeModule().ubrn_ffi_jazz_storage_core_rust_future_poll_i8,
+            /*cancelFunc:*/ nativeModule().ubrn_ffi_jazz_storage_core_rust_future_cancel_i8,
+            /*completeFunc:*/ nativeModule().ubrn_ffi_jazz_storage_core_rust_future_complete_i8,
+            /*freeFunc:*/ nativeModule().ubrn_ffi_jazz_storage_core_rust_future_free_i8,
+            // Async returns always go through the JS-side converter: the
+            // FFI symbol returns the future handle (u64), and the user-level
+            // RustBuffer comes back via the shared `rust_future_complete_*`
+            // export. The bytes the runtime hands back must be deserialized
+            // here using the per-callable return-type converter.
+            /*liftFunc:*/ FfiConverterBool.lift.bind(FfiConverterBool),
+            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
+            /*asyncOpts:*/ asyncOpts_,
+            /*errorHandler:*/ FfiConverterTypeStorageError.lift.bind(FfiConverterTypeStorageError)
+        );
+    } catch (__error: any) {
+        if (uniffiIsDebug && __error instanceof Error) {
+            __error.stack = __stack;
+        }
+        throw __error;
+    }
+    }
+
+/**
  * Tells a listener what happens to the store, as long as this handle lives, and first what is so already.
  */
     onEvent(listener: EventListener): void /*throws*/ {uniffiCaller.rustCallWithError(
@@ -4485,6 +4561,9 @@ const FfiConverterOptionalTypeDurability = new FfiConverterOptional(FfiConverter
 // FfiConverter for number | undefined
 const FfiConverterOptionalFloat64 = new FfiConverterOptional(FfiConverterFloat64);
 
+// FfiConverter for boolean | undefined
+const FfiConverterOptionalBoolean = new FfiConverterOptional(FfiConverterBool);
+
 // FfiConverter for Array<Damage>
 const FfiConverterSequenceTypeDamage = new FfiConverterArray(FfiConverterTypeDamage);
 
@@ -4617,6 +4696,12 @@ function uniffiEnsureInitialized() {
     }
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent() !== 5364) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent");
+    }
+    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_maintain() !== 11403) {
+        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_maintain");
+    }
+    if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_maintain_async() !== 32594) {
+        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_maintain_async");
     }
     if (nativeModule().ubrn_uniffi_jazz_storage_core_checksum_method_nativestorage_on_event() !== 30469) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_jazz_storage_core_checksum_method_nativestorage_on_event");

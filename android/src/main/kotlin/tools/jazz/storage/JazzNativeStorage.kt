@@ -746,6 +746,10 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent(
     ): Int
+    external fun uniffi_jazz_storage_core_checksum_method_nativestorage_maintain(
+    ): Int
+    external fun uniffi_jazz_storage_core_checksum_method_nativestorage_maintain_async(
+    ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_on_event(
     ): Int
     external fun uniffi_jazz_storage_core_checksum_method_nativestorage_pending_deletions(
@@ -890,6 +894,10 @@ external fun uniffi_jazz_storage_core_fn_method_nativestorage_load_piece_async(`
 ): Long
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_load_piece_lent(`ptr`: Long,`id`: RustBuffer.ByValue,`session`: RustBuffer.ByValue,`after`: Int,`count`: Int,uniffi_out_err: UniffiRustCallStatus,
 ): RustBuffer.ByValue
+external fun uniffi_jazz_storage_core_fn_method_nativestorage_maintain(`ptr`: Long,`work`: Double,uniffi_out_err: UniffiRustCallStatus,
+): Byte
+external fun uniffi_jazz_storage_core_fn_method_nativestorage_maintain_async(`ptr`: Long,`work`: Double,
+): Long
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_on_event(`ptr`: Long,`listener`: Long,uniffi_out_err: UniffiRustCallStatus,
 ): Unit
 external fun uniffi_jazz_storage_core_fn_method_nativestorage_pending_deletions(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1168,6 +1176,12 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_load_piece_lent() != 5364) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_maintain() != 11403) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_maintain_async() != 32594) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if (lib.uniffi_jazz_storage_core_checksum_method_nativestorage_on_event() != 30469) {
@@ -1910,6 +1924,20 @@ public interface NativeStorageInterface {
      * As `loadPiece`, lent as by `loadLent`.
      */
     fun `loadPieceLent`(`id`: kotlin.ByteArray, `session`: kotlin.ByteArray, `after`: kotlin.UInt, `count`: kotlin.UInt): Lent?
+
+    /**
+     * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+     * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+     */
+    fun `maintain`(`work`: kotlin.Double): kotlin.Boolean
+
+    /**
+     * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+     * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+     *
+     * Does not block the caller.
+     */
+    suspend fun `maintainAsync`(`work`: kotlin.Double): kotlin.Boolean
 
     /**
      * Tells a listener what happens to the store, as long as this handle lives, and first what is so already.
@@ -2724,6 +2752,51 @@ open class NativeStorage: Disposable, AutoCloseable, NativeStorageInterface
     )
     }
 
+
+
+    /**
+     * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+     * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+     */
+    @Throws(StorageException::class)override fun `maintain`(`work`: kotlin.Double): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCallWithError(StorageException) { _status ->
+    UniffiLib.uniffi_jazz_storage_core_fn_method_nativestorage_maintain(
+        it,
+        FfiConverterDouble.lower(`work`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Does about `work` bytes of what is due of writing the index out and merging its layers, and tells whether more is. For
+     * a store that its callers maintain (see `OpenOptions`); with others it does no harm.
+     *
+     * Does not block the caller.
+     */
+    @Throws(StorageException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `maintainAsync`(`work`: kotlin.Double) : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_jazz_storage_core_fn_method_nativestorage_maintain_async(
+                uniffiHandle,
+                FfiConverterDouble.lower(`work`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_jazz_storage_core_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_jazz_storage_core_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_jazz_storage_core_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        StorageException.ErrorHandler,
+    )
+    }
 
 
     /**
@@ -4078,6 +4151,12 @@ data class OpenOptions (
      * 1 MiB.
      */
     var `bufferBytes`: kotlin.Double? = null
+    ,
+    /**
+     * Whether the caller writes the index out and merges its layers, by `maintain`, when it has nothing else to do. None: a
+     * thread does so, or, where there are none, each store a slice of it.
+     */
+    var `callerMaintains`: kotlin.Boolean? = null
 
 ){
 
@@ -4100,6 +4179,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterOptionalDouble.read(buf),
             FfiConverterOptionalDouble.read(buf),
             FfiConverterOptionalDouble.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
         )
     }
 
@@ -4109,7 +4189,8 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterOptionalDouble.allocationSize(value.`cacheBytes`) +
             FfiConverterOptionalDouble.allocationSize(value.`segmentBytes`) +
             FfiConverterOptionalDouble.allocationSize(value.`deltaBytes`) +
-            FfiConverterOptionalDouble.allocationSize(value.`bufferBytes`)
+            FfiConverterOptionalDouble.allocationSize(value.`bufferBytes`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`callerMaintains`)
     )
 
     override fun write(value: OpenOptions, buf: ByteBuffer) {
@@ -4119,6 +4200,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterOptionalDouble.write(value.`segmentBytes`, buf)
             FfiConverterOptionalDouble.write(value.`deltaBytes`, buf)
             FfiConverterOptionalDouble.write(value.`bufferBytes`, buf)
+            FfiConverterOptionalBoolean.write(value.`callerMaintains`, buf)
     }
 }
 
@@ -5347,6 +5429,38 @@ public object FfiConverterOptionalDouble: FfiConverterRustBuffer<kotlin.Double?>
         } else {
             buf.put(1)
             FfiConverterDouble.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalBoolean: FfiConverterRustBuffer<kotlin.Boolean?> {
+    override fun read(buf: ByteBuffer): kotlin.Boolean? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterBoolean.read(buf)
+    }
+
+    override fun allocationSize(value: kotlin.Boolean?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterBoolean.allocationSize(value)
+        }
+    }
+
+    override fun write(value: kotlin.Boolean?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterBoolean.write(value, buf)
         }
     }
 }

@@ -1,0 +1,133 @@
+/**
+ * The engine of a database in this context, a dedicated worker: the one that leads, of all tabs that use the database.
+ *
+ * It serves connections of its own page over ports, and those of other contexts over channels, one for each connection. Who
+ * is at the other end of a channel holds a lock as long as it lives, so its end is noticed.
+ */
+import type { NativeBinding } from "../generated/native.js";
+import { OpfsHost } from "../host/opfs-host.js";
+import { OpfsPool, type SyncFileHandle } from "../host/opfs-pool.js";
+import { unavailable } from "./failure.js";
+import {
+  type Control,
+  channelName,
+  clientLock,
+  controlName,
+  DIRECTORY,
+  directoryOf,
+  type Ready,
+  storePath,
+} from "./names.js";
+import type { ToServer } from "./protocol.js";
+import { Server, type ServerPort } from "./server.js";
+
+/** The module of the engine, and how it is given its files. */
+export interface EngineModule extends NativeBinding {
+  setHost(host: OpfsHost): void;
+}
+
+export interface EngineOptions {
+  /** None: in memory, for this context alone. */
+  readonly database: string | undefined;
+  readonly module: EngineModule;
+  readonly onBroken: (error: unknown) => void;
+}
+
+/** The host of the module: it has one, for all databases of this context. */
+const HOST = new OpfsHost();
+
+export class EngineContext {
+  readonly id = crypto.randomUUID();
+  readonly #server: Server;
+  readonly #control: BroadcastChannel | undefined;
+  readonly #ends = new Set<() => void>();
+
+  private constructor(
+    private readonly database: string | undefined,
+    private readonly pool: OpfsPool | undefined,
+    { module, onBroken }: EngineOptions,
+  ) {
+    const path = database === undefined ? undefined : storePath(database);
+    this.#server = new Server({ binding: module, path, files: pool, onBroken });
+    if (database === undefined) return;
+    this.#control = new BroadcastChannel(controlName(database));
+    this.#control.onmessage = ({ data }: MessageEvent<Control>) => this.#controlled(database, data);
+  }
+
+  /** Opens the files of a database, which nobody else may have open. */
+  static async start(options: EngineOptions): Promise<EngineContext> {
+    const { database, module } = options;
+    const pool = database === undefined ? undefined : await openPool(database);
+    if (database !== undefined && pool) {
+      module.setHost(HOST);
+      HOST.mount(directoryOf(database), pool);
+    }
+    return new EngineContext(database, pool, options);
+  }
+
+  /** Tells all contexts who leads. */
+  announce(): void {
+    this.#control?.postMessage({ kind: "leads", leader: this.id } satisfies Control);
+  }
+
+  /** Serves a connection of this context, or of the page that it belongs to. */
+  serve(port: ServerPort): { receive: (message: ToServer) => void; end: () => void } {
+    return this.#server.connect(port);
+  }
+
+  /** Does what it was asked to do, and lets go of everything. */
+  async stop(): Promise<void> {
+    this.#control?.close();
+    await this.#server.close();
+    for (const end of this.#ends) end();
+    if (this.database !== undefined) HOST.unmount(directoryOf(this.database));
+    this.pool?.close();
+  }
+
+  /** Serves a connection of another context, as long as that lives. */
+  serveAfar(client: string, port: MessagePort | BroadcastChannel): void {
+    const { database } = this;
+    if (database === undefined) return;
+    const { receive, end } = this.#server.connect({ post: (message) => port.postMessage(message) });
+    const gone = new AbortController();
+    const finish = () => {
+      gone.abort();
+      port.close();
+      this.#ends.delete(finish);
+      end();
+    };
+    this.#ends.add(finish);
+    port.onmessage = ({ data }: MessageEvent<ToServer | null>) => {
+      if (data === null) finish();
+      else receive(data);
+    };
+    // Granted when the other side has ended.
+    navigator.locks.request(clientLock(database, client), { signal: gone.signal }, finish).catch(() => {});
+    port.postMessage({ kind: "ready" } satisfies Ready);
+  }
+
+  #controlled(database: string, message: Control): void {
+    if (message.kind === "who") this.announce();
+    else if (message.kind === "connect" && message.leader === this.id) {
+      this.serveAfar(message.client, new BroadcastChannel(channelName(database, this.id, message.client)));
+    }
+  }
+}
+
+async function openPool(database: string): Promise<OpfsPool> {
+  const { createSyncAccessHandle } = (globalThis.FileSystemFileHandle?.prototype ?? {}) as SyncFileHandle;
+  if (!createSyncAccessHandle) throw unavailable("the browser has no synchronous access to files here");
+  let root: FileSystemDirectoryHandle;
+  try {
+    root = await navigator.storage.getDirectory();
+  } catch (error) {
+    throw unavailable(`the browser gives no private file system here: ${String(error)}`);
+  }
+  const all = await root.getDirectoryHandle(DIRECTORY, { create: true });
+  const pool = await OpfsPool.open(await all.getDirectoryHandle(directoryOf(database), { create: true }));
+  await pool.refill(FIRST_FILES);
+  return pool;
+}
+
+/** Files that a store has as soon as it is opened, and some to spare. */
+const FIRST_FILES = 8;

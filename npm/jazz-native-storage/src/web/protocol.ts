@@ -1,0 +1,27 @@
+/** The messages between a storage object and the context that has the engine. One connection serves one object. */
+import type { NativeStorageErrorCode } from "../errors.js";
+import type { OpenOptions, TaskProgress } from "../generated/native.js";
+import type { NativeStorageEvent } from "../options.js";
+
+/** What a storage object wants opened: the options of the engine, but for the path, which is the database's. */
+export type OpenRequest = Omit<OpenOptions, "path">;
+
+/** An error as it is posted: its class would not survive that. */
+export interface PostedError {
+  readonly code: NativeStorageErrorCode;
+  readonly message: string;
+}
+
+/** To the engine's context. The first is `open`. Bytes are a frame of calls. */
+export type ToServer =
+  | Uint8Array
+  | { readonly kind: "open"; readonly request: OpenRequest }
+  /** Ends a task, by the number it was given. */
+  | { readonly kind: "cancel"; readonly task: number };
+
+/** From it. Bytes are a frame of answers. */
+export type FromServer =
+  | Uint8Array
+  | { readonly kind: "opened"; readonly error?: PostedError }
+  | { readonly kind: "event"; readonly event: NativeStorageEvent }
+  | { readonly kind: "progress"; readonly task: number; readonly progress: TaskProgress };

@@ -1,0 +1,316 @@
+/**
+ * The engine's side: stores and loads for any number of connections, one operation after another.
+ *
+ * - Each connection has a handle of its own on the one store, so that what belongs to a handle (a batch that follows the one
+ *   before it) belongs to the connection.
+ * - Creating files needs free ones, which can only be made between operations: some are there before each of them.
+ * - At the level `relaxed` what was stored is synced a second later.
+ * - The engine leaves maintenance to us: it is done in slices between messages, never before an answer.
+ * - What the engine throws without a code means that it is broken (a trap of WebAssembly): nothing is answered from then on,
+ *   and `onBroken` is told.
+ */
+import type { NativeStorageErrorCode } from "../errors.js";
+import { BATCH_FOLLOWS } from "../generated/definitions.js";
+import type { NativeBinding, NativeStorage, StorageTask, VerifyReport } from "../generated/native.js";
+import { FrameReader, FrameWriter, isUpkeep, type RemoteMethod } from "./frames.js";
+import type { FromServer, OpenRequest, PostedError, ToServer } from "./protocol.js";
+
+/** Free files there are before an operation; one creates two or three at most, unless it rewrites the whole store. */
+const SPARE_LOW = 4;
+const SPARE = 8;
+/** Files that compacting may create for each that there is, and besides. */
+const SPARE_TO_COMPACT = 2;
+/** How long what was stored at level `relaxed` may wait to be synced. */
+const SYNC_AFTER_MS = 1000;
+
+/** Bytes of work in a slice of maintenance: at least, and for each byte that was stored since the last one. */
+const LEAST_WORK = 64 * 1024;
+const WORK_PER_BYTE = 8;
+
+/** The files that are to spare. */
+export interface Spare {
+  readonly spare: number;
+  refill(spare: number): Promise<void>;
+}
+
+/** A way to the other side. */
+export interface ServerPort {
+  post(message: FromServer): void;
+}
+
+export interface ServerOptions {
+  readonly binding: NativeBinding;
+  /** Where the store is; none in memory. */
+  readonly path: string | undefined;
+  readonly files: Spare | undefined;
+  readonly onBroken: (error: unknown) => void;
+}
+
+type Methods = Record<string, (...args: unknown[]) => unknown>;
+
+/** What there is to do; a promise of it if it takes more than a turn. */
+type Work = () => Promise<void> | void;
+
+interface Client {
+  readonly port: ServerPort;
+  readonly answers: FrameWriter;
+  storage: NativeStorage | undefined;
+  failure: PostedError | undefined;
+  request: OpenRequest;
+  readonly tasks: Map<number, StorageTask>;
+  /** Whether it has stored anything: a batch can only follow what came before it on this connection. */
+  hasStored: boolean;
+}
+
+export class Server {
+  readonly #clients = new Set<Client>();
+  readonly #queue: Work[] = [];
+  #running: Promise<void> | undefined;
+  #syncTimer: ReturnType<typeof setTimeout> | undefined;
+  #broken = false;
+  /** Bytes stored since the last slice of maintenance. */
+  #stored = 0;
+  #maintenance: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly options: ServerOptions) {}
+
+  /** Serves a connection. Gives what to do with its messages, and what to do at its end. */
+  connect(port: ServerPort): { receive: (message: ToServer) => void; end: () => void } {
+    const client: Client = {
+      port,
+      answers: new FrameWriter(),
+      storage: undefined,
+      failure: undefined,
+      request: {},
+      tasks: new Map(),
+      hasStored: false,
+    };
+    this.#clients.add(client);
+    return {
+      receive: (message) => this.#received(client, message),
+      end: () => this.#later(() => this.#end(client)),
+    };
+  }
+
+  get clients(): number {
+    return this.#clients.size;
+  }
+
+  /** Does what was asked for, syncs, and lets go of the store. */
+  async close(): Promise<void> {
+    while (this.#running) await this.#running;
+    for (const client of this.#clients) this.#end(client);
+  }
+
+  #received(client: Client, message: ToServer): void {
+    if (message instanceof Uint8Array) {
+      this.#later(() => this.#answer(client, new FrameReader(message)));
+    } else if (message.kind === "open") {
+      client.request = message.request;
+      this.#later(() => this.#open(client));
+    } else {
+      client.tasks.get(message.task)?.cancel();
+    }
+  }
+
+  /** Does something after what was asked for before: at once, unless that takes more than a turn. */
+  #later(work: Work): void {
+    this.#queue.push(work);
+    if (!this.#running) this.#run();
+  }
+
+  #run(): void {
+    for (let work = this.#queue.shift(); work && !this.#broken; work = this.#queue.shift()) {
+      const working = work();
+      if (!working) continue;
+      this.#running = working.finally(() => {
+        this.#running = undefined;
+        this.#run();
+      });
+      return;
+    }
+  }
+
+  #open(client: Client): void {
+    const { binding, path } = this.options;
+    try {
+      const storage = binding.NativeStorage.open({ ...client.request, path, callerMaintains: true });
+      this.#maintainLater();
+      storage.onEvent((event) => client.port.post({ kind: "event", event }));
+      client.storage = storage;
+      client.port.post({ kind: "opened" });
+    } catch (error) {
+      const failure = this.#posted(error);
+      if (!failure) return;
+      client.failure = failure;
+      client.port.post({ kind: "opened", error: failure });
+    }
+  }
+
+  #end(client: Client): void {
+    if (!this.#clients.delete(client) || this.#broken) return;
+    try {
+      client.storage?.close();
+    } catch {
+      // Nobody is there to be told; what was acknowledged is in the log.
+    }
+  }
+
+  #answer(client: Client, calls: FrameReader): Promise<void> | undefined {
+    while (calls.hasMore) {
+      const call = calls.call();
+      const { files } = this.options;
+      if (isUpkeep(call.method) || (files && files.spare < SPARE_LOW)) {
+        return this.#answerSlowly(client, calls, call);
+      }
+      try {
+        client.answers.value(this.#call(client, call));
+      } catch (error) {
+        if (!this.#answerError(client, error)) return undefined;
+      }
+    }
+    client.port.post(client.answers.take(calls.from, calls.connection));
+    return undefined;
+  }
+
+  /** Answers a call that needs more than the files there are, or is no call of the engine alone, and then the others. */
+  async #answerSlowly(client: Client, calls: FrameReader, call: Call): Promise<void> {
+    try {
+      await this.#refill(SPARE);
+      client.answers.value(
+        await (isUpkeep(call.method) ? this.#upkeep(client, call) : this.#call(client, call)),
+      );
+    } catch (error) {
+      if (!this.#answerError(client, error)) return;
+    }
+    await this.#answer(client, calls);
+  }
+
+  /** False if there is nothing to be answered any more. */
+  #answerError(client: Client, error: unknown): boolean {
+    const posted = this.#posted(error);
+    if (posted) client.answers.error(posted);
+    return posted !== undefined;
+  }
+
+  #call(client: Client, { method, args }: Call): unknown {
+    const storage = storageOf(client);
+    const stores = method === "store" || method === "storeBatch";
+    if (method === "storeBatch" && !client.hasStored && follows(args[0] as Uint8Array))
+      return NOTHING_HANDLED;
+    const result = (storage as unknown as Methods)[method]?.(...args);
+    if (stores) {
+      client.hasStored = true;
+      this.#stored += (args[0] as Uint8Array).length;
+      this.#syncLater();
+      this.#maintainLater();
+    }
+    return result;
+  }
+
+  #upkeep(client: Client, { method, args }: Call): Promise<unknown> {
+    const storage = storageOf(client);
+    return method === "compact" ? this.#compact(storage) : this.#verify(client, storage, args[0] as number);
+  }
+
+  async #compact(storage: NativeStorage): Promise<void> {
+    const { runs, segments } = storage.stats();
+    await this.#refill(SPARE + SPARE_TO_COMPACT * (runs + segments));
+    await storage.compactAsync();
+  }
+
+  async #verify(client: Client, storage: NativeStorage, number: number): Promise<VerifyReport> {
+    const task = new this.options.binding.StorageTask();
+    client.tasks.set(number, task);
+    task.onProgress((progress) => client.port.post({ kind: "progress", task: number, progress }));
+    try {
+      return await storage.verifyAsync(task);
+    } finally {
+      client.tasks.delete(number);
+    }
+  }
+
+  async #refill(spare: number): Promise<void> {
+    try {
+      await this.options.files?.refill(spare);
+    } catch {
+      // The operation goes as far as the files there are: without one, it is told that the disk is full.
+    }
+  }
+
+  #syncLater(): void {
+    if (this.#syncTimer !== undefined || !this.options.files) return;
+    this.#syncTimer = setTimeout(() => {
+      this.#syncTimer = undefined;
+      this.#later(() => this.#sync());
+    }, SYNC_AFTER_MS);
+  }
+
+  #maintainLater(): void {
+    this.#maintenance ??= setTimeout(() => {
+      this.#maintenance = undefined;
+      this.#later(() => this.#maintain());
+    });
+  }
+
+  #maintain(): Promise<void> | undefined {
+    const { files } = this.options;
+    if (files && files.spare < SPARE_LOW) return this.#refill(SPARE).then(() => this.#maintainNow());
+    this.#maintainNow();
+    return undefined;
+  }
+
+  #maintainNow(): void {
+    const work = Math.max(LEAST_WORK, WORK_PER_BYTE * this.#stored);
+    this.#stored = 0;
+    try {
+      if (this.#anyStorage()?.maintain(work)) this.#maintainLater();
+    } catch (error) {
+      this.#posted(error);
+    }
+  }
+
+  /** A handle on the store: it is one, whoever has it. */
+  #anyStorage(): NativeStorage | undefined {
+    for (const { storage } of this.#clients) if (storage) return storage;
+    return undefined;
+  }
+
+  #sync(): void {
+    try {
+      // The last handle that is closed syncs by itself.
+      this.#anyStorage()?.flush();
+    } catch (error) {
+      // The store tells those who listen, and whoever stores next.
+      this.#posted(error);
+    }
+  }
+
+  /** An error as it is posted; nothing if it means that the engine is broken. */
+  #posted(error: unknown): PostedError | undefined {
+    const { code, message } = error as { code?: unknown; message?: unknown };
+    if (typeof code === "string") return { code: code as NativeStorageErrorCode, message: String(message) };
+    if (!this.#broken) {
+      this.#broken = true;
+      this.options.onBroken(error);
+    }
+    return undefined;
+  }
+}
+
+interface Call {
+  readonly method: RemoteMethod;
+  readonly args: unknown[];
+}
+
+function storageOf({ storage, failure }: Client): NativeStorage {
+  if (!storage) throw failure ?? { code: "INTERNAL", message: "no store was opened" };
+  return storage;
+}
+
+/** A batch's outcome where none of its messages was handled. */
+const NOTHING_HANDLED = new Uint8Array(4);
+
+function follows(batch: Uint8Array): boolean {
+  return new DataView(batch.buffer, batch.byteOffset).getUint32(0, true) >= BATCH_FOLLOWS;
+}

@@ -1,0 +1,131 @@
+/** What can go wrong in a browser: no room, an engine that dies, private windows, options that cannot be. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { launch, quota, serveLab } from "./browsers.mjs";
+
+const MIB = 1 << 20;
+
+let site;
+before(async () => {
+  site = await serveLab();
+});
+after(() => site.close());
+
+const pause = (ms) => new Promise((over) => setTimeout(over, ms));
+
+describe("a full disk, in Chromium", () => {
+  let browser;
+  before(async () => {
+    browser = await launch("chromium");
+  });
+  after(() => browser.close());
+
+  test("what is acknowledged is exactly what is stored, and it goes on when there is room", async () => {
+    const page = await browser.open(site.url);
+    await quota(page, 3 * MIB);
+    await page.evaluate(() => lab.open("full"));
+    const acknowledged = await page.evaluate(() => lab.fill("full", 600));
+    assert(acknowledged > 20 && acknowledged < 320, `${acknowledged} of 10 KB were acknowledged`);
+    const events = await page.evaluate(() => lab.events);
+    assert.deepEqual(
+      events.filter(({ degraded }) => degraded).map(({ degraded }) => degraded),
+      ["DISK_FULL"],
+    );
+    const found = (of) => of.evaluate(() => lab.loadAll("full", 600).then(({ found: count }) => count));
+    assert.equal(await found(page), acknowledged);
+    await page.close();
+
+    const again = await browser.open(site.url);
+    await again.evaluate(() => lab.open("full"));
+    assert.equal(await found(again), acknowledged);
+    const stats = await again.evaluate(() => lab.stats("full"));
+    assert.equal(stats.coValues, acknowledged);
+    await quota(again, 100 * MIB);
+    assert.equal(await again.evaluate(() => lab.fill("full", 100, { prefix: "co_y" })), 100);
+    assert.deepEqual((await again.evaluate(() => lab.verify("full"))).damage, []);
+    await again.close();
+    console.log(`a quota of 3 MB: ${acknowledged} of 600 acknowledged, as many stored`);
+  });
+});
+
+for (const kind of ["chromium", "firefox"]) {
+  describe(kind, () => {
+    let browser;
+    before(async () => {
+      browser = await launch(kind);
+    });
+    after(() => browser.close());
+
+    test("an engine that dies is started again, and what it had not answered is stored", async () => {
+      const page = await browser.open(site.url);
+      await page.evaluate(() => lab.open("dies"));
+      await page.evaluate(() => lab.burst("dies", "co_zd"));
+      await pause(200);
+      await page.workers()[0].evaluate(() => self.close());
+      const ended = Date.now();
+      for (let last = 0; last <= ended; ) {
+        assert(Date.now() < ended + 5_000, "it goes on");
+        await pause(20);
+        ({ last } = await page.evaluate(() => lab.acknowledged("co_zd")));
+      }
+      const burst = await page.evaluate(() => lab.endBurst("co_zd"));
+      assert.deepEqual(await page.evaluate((of) => lab.missing("dies", [of]), burst), []);
+      assert.deepEqual(await page.evaluate(() => lab.events.map(({ kind: what }) => what)), [
+        "engine_restarted",
+      ]);
+      await page.close();
+    });
+
+    test("one that dies again and again is given up, and the storage says so", async () => {
+      const page = await browser.open(site.url);
+      await page.evaluate(() => lab.open("dead"));
+      for (let death = 0; death < 4; death++) {
+        await page.waitForFunction((n) => lab.events.length === n, {}, death);
+        while (page.workers().length === 0) await pause(20);
+        await pause(200);
+        await page
+          .workers()
+          .at(-1)
+          .evaluate(() => self.close());
+      }
+      const loading = page.evaluate(() => lab.load("dead", "co_z1"));
+      await assert.rejects(loading, /has died 4 times in a row/);
+      const events = await page.evaluate(() =>
+        lab.events.map(({ kind: what, degraded }) => what ?? degraded),
+      );
+      assert.deepEqual(events, [...Array(3).fill("engine_restarted"), "ENGINE_DIED"]);
+      await page.close();
+    });
+
+    test("options that cannot be are refused by name", async () => {
+      const page = await browser.open(site.url);
+      const refusal = (name, options) => page.evaluate((...of) => lab.refusal(...of), name, options);
+      for (const [name, options, says] of [
+        ["", {}, /dbName/],
+        ["x".repeat(300), {}, /dbName/],
+        ["a", { path: "./data" }, /path.*is unknown/],
+        ["a", { durability: "eternal" }, /durability/],
+        ["a", { cacheBytes: 1 }, /cacheBytes/],
+      ]) {
+        const { code, message } = await refusal(name, options);
+        assert.equal(code, "INVALID_OPTION");
+        assert.match(message, says);
+      }
+      assert.equal(await refusal("with spaces / and ünïcode*.", { durability: "strict" }), undefined);
+      await page.close();
+    });
+  });
+}
+
+describe("a private window of Firefox", () => {
+  test("has no private file system, which is said", async () => {
+    const browser = await launch("firefox", { isPrivate: true });
+    try {
+      const page = await browser.open(site.url);
+      const refusal = await page.evaluate(() => lab.refusal("private"));
+      assert.equal(refusal?.code, "UNAVAILABLE", JSON.stringify(refusal));
+    } finally {
+      await browser.close();
+    }
+  });
+});
