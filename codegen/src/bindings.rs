@@ -12,6 +12,9 @@ use crate::tools::{browsers, kotlin, swift, wasm};
 const RUNNERS: &str = "platforms/conformance/runners";
 const CASES: &str = "platforms/conformance/cases.json";
 
+/// The tests in browsers.
+const WEB_TESTS: [&str; 4] = ["suites", "trouble", "tabs", "kill"];
+
 /// Where what is compiled for these suites goes.
 const BUILT: &str = "target/xtask/bindings";
 
@@ -43,7 +46,8 @@ pub(crate) fn web() -> Outcome<()> {
     build_file_suite()?;
     node::build_package()?;
     // One file after the other: there may be two processors, and browsers have many processes.
-    let mut tests = command("node", &["--test", "--test-concurrency=1", "npm/jazz-native-storage/test/web/"]);
+    let mut tests = command("node", &["--test", "--test-concurrency=1"]);
+    tests.args(WEB_TESTS.map(|name| format!("npm/jazz-native-storage/test/web/{name}.test.mjs")));
     browsers::CHROMIUM.tell(&mut tests)?;
     browsers::FIREFOX.tell(&mut tests)?;
     run(tests, "install Node.js")

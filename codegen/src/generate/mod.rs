@@ -11,6 +11,7 @@ mod react_native;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::bindings;
 use crate::node;
@@ -137,7 +138,12 @@ pub(crate) fn bench_boundary(arguments: &[String]) -> Outcome<()> {
 
 /// Builds the WebAssembly module with its JavaScript, to where the package looks for it, and gives that folder.
 pub(crate) fn build_wasm() -> Outcome<PathBuf> {
-    wasm::ensure()?;
+    // Several suites need it, and optimizing it takes longer than compiling does when nothing has changed.
+    static BUILT: OnceLock<Outcome<PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(|| wasm::ensure().and_then(|()| compile_wasm())).clone()
+}
+
+fn compile_wasm() -> Outcome<PathBuf> {
     let module = wasm::cargo_build("jazz-native-storage-wasm", "wasm", &[])?;
     let built = root().join(node::PACKAGE).join("dist/wasm");
     wasm::wasm_bindgen(&module, &built, &["--target", "web"])?;

@@ -9,6 +9,8 @@
  *
  * - A name that two files have, after an interrupted renaming, is that of the higher generation.
  * - A file that is given up has no name from then on; its bytes go when the last who has it open is done.
+ * - Browsers set room aside for a file that has grown since it was opened, Chromium a megabyte at least and up to twice what
+ *   it has. It is given back by opening the file anew, once it does not grow any more.
  * - What a flush promises is the browser's: of a file its bytes and its name.
  */
 import { crc32c } from "./checksum.js";
@@ -55,10 +57,13 @@ export class PoolFile {
   /** The slot written last, and its generation. */
   slot = 1;
   generation = 0;
+  /** Whether it has grown since it was opened; and since it was last looked at. */
+  hasGrown = false;
+  isGrowing = false;
 
   constructor(
     readonly number: number,
-    readonly handle: SyncHandle,
+    public handle: SyncHandle,
   ) {
     this.size = Math.max(0, handle.getSize() - HEADER_BYTES);
   }
@@ -70,13 +75,18 @@ export class PoolFile {
 
   write(bytes: Uint8Array, offset: number): number {
     const written = this.handle.write(bytes, { at: HEADER_BYTES + offset });
-    if (written > 0) this.size = Math.max(this.size, offset + written);
+    if (written > 0 && offset + written > this.size) {
+      this.size = offset + written;
+      this.hasGrown = true;
+      this.isGrowing = true;
+    }
     return written;
   }
 
   truncate(size: number): void {
     if (size === this.size) return;
     this.handle.truncate(HEADER_BYTES + size);
+    if (size > this.size) this.hasGrown = true;
     this.size = size;
   }
 }
@@ -173,6 +183,28 @@ export class OpfsPool {
     }
   }
 
+  /** Whether `settle` has something to do. */
+  get isUnsettled(): boolean {
+    for (const file of this.#files) if (file.hasGrown) return true;
+    return false;
+  }
+
+  /**
+   * Opens anew what has grown, and has not since the last call. Nobody may use the files meanwhile. If it fails, the pool
+   * cannot be used any more.
+   */
+  async settle(): Promise<void> {
+    const settled = [...this.#files].filter((file) => file.hasGrown && !file.isGrowing);
+    for (const file of this.#files) file.isGrowing = false;
+    for (const file of settled) {
+      file.handle.flush();
+      this.#renamed.delete(file);
+      file.handle.close();
+      file.handle = await openHandle(await this.#entry(file.number));
+      file.hasGrown = false;
+    }
+  }
+
   /** Lets go of all files. */
   close(): void {
     this.#closed = true;
@@ -240,16 +272,21 @@ export class OpfsPool {
   }
 
   async #addOne(number: number): Promise<PoolFile> {
-    const entry = await this.directory.getFileHandle(String(number), { create: true });
-    const file = await open(entry as unknown as SyncFileHandle, number);
+    const entry = await this.#entry(number, true);
+    const file = await open(entry, number);
     try {
       // Room for the names that it will have.
       this.#write(file, "");
-    } catch (error) {
+    } finally {
+      this.#renamed.delete(file);
       file.handle.close();
-      throw error;
     }
+    file.handle = await openHandle(entry);
     return file;
+  }
+
+  async #entry(number: number, create = false): Promise<SyncFileHandle> {
+    return (await this.directory.getFileHandle(String(number), { create })) as unknown as SyncFileHandle;
   }
 
   #take(file: PoolFile): void {
@@ -298,12 +335,16 @@ export function fits(name: string): boolean {
 }
 
 async function open(entry: SyncFileHandle, number: number): Promise<PoolFile> {
+  return new PoolFile(number, await openHandle(entry));
+}
+
+async function openHandle(entry: SyncFileHandle): Promise<SyncHandle> {
   if (!entry.createSyncAccessHandle) {
     throw new DOMException("this context has no synchronous file handles", "NotSupportedError");
   }
   for (let attempt = 0; ; attempt++) {
     try {
-      return new PoolFile(number, await entry.createSyncAccessHandle());
+      return await entry.createSyncAccessHandle();
     } catch (error) {
       // A context that has just ended may hold its files a moment longer.
       const delay = RETRY_MS[attempt];

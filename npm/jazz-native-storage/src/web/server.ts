@@ -27,10 +27,12 @@ const SYNC_AFTER_MS = 1000;
 const LEAST_WORK = 64 * 1024;
 const WORK_PER_BYTE = 8;
 
-/** The files that are to spare. */
-export interface Spare {
+/** The files there are. */
+export interface Files {
   readonly spare: number;
   refill(spare: number): Promise<void>;
+  readonly isUnsettled: boolean;
+  settle(): Promise<void>;
 }
 
 /** A way to the other side. */
@@ -42,7 +44,7 @@ export interface ServerOptions {
   readonly binding: NativeBinding;
   /** Where the store is; none in memory. */
   readonly path: string | undefined;
-  readonly files: Spare | undefined;
+  readonly files: Files | undefined;
   readonly onBroken: (error: unknown) => void;
 }
 
@@ -276,10 +278,13 @@ export class Server {
     return undefined;
   }
 
-  #sync(): void {
+  async #sync(): Promise<void> {
+    const { files } = this.options;
     try {
       // The last handle that is closed syncs by itself.
       this.#anyStorage()?.flush();
+      await files?.settle();
+      if (files?.isUnsettled) this.#syncLater();
     } catch (error) {
       // The store tells those who listen, and whoever stores next.
       this.#posted(error);

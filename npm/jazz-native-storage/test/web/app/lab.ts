@@ -13,6 +13,15 @@ const HEADER = {
   createdAt: "2024-01-01T00:00:00.000Z",
 } as unknown as Message["header"];
 
+/** Workers that pages start, so that tests can end them. */
+const workers: Worker[] = [];
+globalThis.Worker = class extends Worker {
+  constructor(...of: ConstructorParameters<typeof Worker>) {
+    super(...of);
+    workers.push(this);
+  }
+};
+
 const storages = new Map<string, JazzNativeStorage>();
 const events: unknown[] = [];
 
@@ -54,6 +63,7 @@ const bursts = new Map<string, Burst>();
 
 const lab = {
   events,
+  workers,
 
   /** Stores without end: new values, whose ids begin with `prefix`, and to the shared one in turn. */
   burst(name: string, prefix: string) {
