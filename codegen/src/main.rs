@@ -31,6 +31,7 @@ cargo xtask <task>
   build                 build the addon of this platform and the TypeScript package
   addon [ARGS...]       build the addon only, passing arguments such as --target on to napi
   package               build the TypeScript package only
+  web                   build the TypeScript package with the WebAssembly module, for browsers
   codegen [--check]     write what the generators make of the API for every language, or compare it
   test [--list]         run every suite, or list them
        [--only NAME]    run one suite and what it needs (may be given several times)
@@ -79,6 +80,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "addon" => node::build_addon(rest).map(|()| true),
         "codegen" => generate::task(rest).map(|()| true),
         "package" => node::build_package().map(|()| true),
+        "web" => generate::build_wasm().and_then(|_| node::build_package()).map(|()| true),
         "test" => test(rest),
         "demo" => node::demo(rest).map(|()| true),
         "bench" => bench::run(rest).map(|()| true),

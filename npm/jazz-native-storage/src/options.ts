@@ -56,9 +56,11 @@ export interface Sizes {
 }
 
 export interface NativeStorageOptions extends Listeners, Sizes {
-  /** The directory of the store, created if absent. Required unless `durability` is `"memory"`. */
+  /** Not in browsers: the directory of the store, created if absent. Required unless `durability` is `"memory"`. */
   readonly path?: string;
-  /** Default: `"sync"`. */
+  /** In browsers: the name of the database, of which an origin has any number. Default: `"jazz-storage"`. */
+  readonly dbName?: string;
+  /** Default: `"sync"`; in browsers there is `"async"` only. */
   readonly flavour?: Flavour;
   /** Default: `"relaxed"`. */
   readonly durability?: Durability;
@@ -67,15 +69,12 @@ export interface NativeStorageOptions extends Listeners, Sizes {
 const FLAVOURS: readonly string[] = ["sync", "async"] satisfies Flavour[];
 const DURABILITIES: readonly string[] = ["relaxed", "strict", "memory"] satisfies Durability[];
 /** What every platform's stores take. */
-export const SIZES = [
-  "cacheBytes",
-  "segmentBytes",
-  "deltaBytes",
-  "bufferBytes",
-] as const satisfies (keyof Sizes)[];
-export const LISTENERS = ["onDegraded", "onEvent"] as const satisfies (keyof Listeners)[];
+const SIZES = ["cacheBytes", "segmentBytes", "deltaBytes", "bufferBytes"] as const satisfies (keyof Sizes)[];
+const LISTENERS = ["onDegraded", "onEvent"] as const satisfies (keyof Listeners)[];
+/** All there are, on any platform. */
 const NAMES: readonly string[] = [
   "path",
+  "dbName",
   "flavour",
   "durability",
   ...SIZES,
@@ -84,7 +83,10 @@ const NAMES: readonly string[] = [
 
 /** Throws `INVALID_OPTION`, naming the option and what it allows, unless `options` can be used. */
 export function validateOptions(options: unknown): asserts options is NativeStorageOptions {
-  const given = checkShared(options, NAMES, '{ path: "./data/jazz" }');
+  const given = checkShared(options, '{ path: "./data/jazz" }');
+  if (given.dbName !== undefined) {
+    throw invalid("dbName", "names a database of a browser; here a store has a path");
+  }
   oneOf("flavour", given.flavour, FLAVOURS);
   if (given.path === undefined) {
     if (given.durability !== "memory") {
@@ -95,19 +97,15 @@ export function validateOptions(options: unknown): asserts options is NativeStor
   }
 }
 
-/** Checks that there are no other options than `names`, and those that stores have on every platform. */
-export function checkShared(
-  options: unknown,
-  names: readonly string[],
-  example: string,
-): Record<string, unknown> {
+/** Checks that there are no options that no platform knows, and those that stores have on every platform. */
+export function checkShared(options: unknown, example: string): Record<string, unknown> {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw invalid("options", `must be an object such as ${example}, not ${describe(options)}`);
   }
   const given = options as Record<string, unknown>;
   for (const name of Object.keys(given)) {
-    if (!names.includes(name)) {
-      throw invalid(name, `is unknown; the options are ${names.join(", ")}`);
+    if (!NAMES.includes(name)) {
+      throw invalid(name, `is unknown; the options are ${NAMES.join(", ")}`);
     }
   }
   oneOf("durability", given.durability, DURABILITIES);
@@ -123,7 +121,7 @@ export function checkPath(option: string, path: unknown): asserts path is string
   }
 }
 
-function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
+export function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
   if (value !== undefined && !allowed.includes(value as string)) {
     throw invalid(name, `must be one of ${allowed.map(describe).join(", ")}, not ${describe(value)}`);
   }

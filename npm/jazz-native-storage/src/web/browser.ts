@@ -1,30 +1,49 @@
 /** Native storage for Jazz in browsers: an engine in a worker, over the browser's private file system, for all tabs. */
 import { NativeStorageError } from "../errors.js";
 import type { JazzNativeStorage } from "../jazz-native-storage.js";
+import type { NativeStorageOptions } from "../options.js";
 import { NativeStorageAsync } from "../storage-async.js";
-import { type BrowserStorageOptions, validateBrowserOptions } from "./browser-options.js";
+import type { RepairOptions, RestoreOptions } from "../upkeep.js";
+import { Alone } from "./alone.js";
+import { validateBrowserOptions } from "./browser-options.js";
 import { Connection } from "./connection.js";
 import { Database } from "./database.js";
+import { unavailable } from "./failure.js";
 import { type Hosted, startInWorker } from "./hosting.js";
 import type { OpenRequest } from "./protocol.js";
 import { RemoteStorage } from "./remote-storage.js";
 
 export type { JazzNativeStorage } from "../jazz-native-storage.js";
-export type { BrowserStorageOptions } from "./browser-options.js";
 export { NativeStorageError };
 
 /** The databases of this context, by name. */
 const databases = new Map<string, Database>();
 
 /** Opens a database of this origin, creating it if absent. Rejects with a {@link NativeStorageError}. */
-export async function createNativeStorage(options: BrowserStorageOptions = {}): Promise<JazzNativeStorage> {
+export async function createNativeStorage(options: NativeStorageOptions = {}): Promise<JazzNativeStorage> {
   validateBrowserOptions(options);
-  const { dbName = "jazz-storage", onDegraded, onEvent, ...request } = options;
-  const remote = await open(databaseOf(dbName), request);
+  const { dbName = "jazz-storage", path: _, flavour: __, onDegraded, onEvent, ...request } = options;
+  const isInMemory = request.durability === "memory";
+  const remote = await open(isInMemory ? new Alone(() => start(undefined)) : databaseOf(dbName), request);
   return new NativeStorageAsync(remote, { onDegraded, onEvent });
 }
 
-function open(database: Database, request: OpenRequest): Promise<RemoteStorage> {
+/** Rejects: a browser opens stores asynchronously. Here so that what is imported for all platforms is there. */
+export function createNativeStorageSync(_options: NativeStorageOptions): never {
+  throw unavailable("a browser opens its files asynchronously: use createNativeStorage");
+}
+
+/** Rejects: there are no paths in a browser. */
+export async function restoreBackup(_options: RestoreOptions): Promise<never> {
+  throw unavailable("a browser has no path to restore from");
+}
+
+/** Rejects: there are no paths in a browser. */
+export async function repairNativeStorage(_options: RepairOptions): Promise<never> {
+  throw unavailable("a browser has no path of a store to repair");
+}
+
+function open(database: Database | Alone, request: OpenRequest): Promise<RemoteStorage> {
   return new Promise((resolve, reject) => {
     const connection: Connection = new Connection(request, {
       opened: (error) => {
@@ -77,7 +96,7 @@ function followLifecycle(): void {
   addEventListener("pageshow", ({ persisted }) => persisted && resume());
 }
 
-async function start(database: string): Promise<Hosted> {
+async function start(database: string | undefined): Promise<Hosted> {
   return await startInWorker(
     new Worker(new URL("./worker.js", import.meta.url), { type: "module" }),
     database,

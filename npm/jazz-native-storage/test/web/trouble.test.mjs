@@ -103,13 +103,54 @@ for (const kind of ["chromium", "firefox"]) {
       await page.close();
     });
 
+    test("a store in memory is the page's own, and leaves nothing", async () => {
+      const page = await browser.open(site.url);
+      const other = await browser.open(site.url);
+      for (const one of [page, other]) {
+        await one.evaluate(() => lab.open("memory", { durability: "memory" }));
+      }
+      await page.evaluate(() => lab.store("memory", 100));
+      assert.equal((await page.evaluate(() => lab.loadAll("memory", 100))).found, 100);
+      assert.equal((await other.evaluate(() => lab.loadAll("memory", 100))).found, 0);
+      assert.equal((await page.evaluate(() => lab.stats("memory"))).durability, "memory");
+      await page.evaluate(() => lab.close("memory"));
+      assert.equal((await page.evaluate(() => lab.loadAll("memory", 100))).found, 100);
+      const kept = await page.evaluate(async () => {
+        const root = await navigator.storage.getDirectory();
+        const all = await root.getDirectoryHandle("jazz-native-storage").catch(() => undefined);
+        return all?.getDirectoryHandle("memory").then(
+          () => true,
+          () => false,
+        );
+      });
+      assert(!kept, "nothing is in the private file system");
+      await page.close();
+      await other.close();
+    });
+
+    test("a storage that was closed opens again when it is used", async () => {
+      const page = await browser.open(site.url);
+      await page.evaluate(() => lab.open("closed"));
+      await page.evaluate(() => lab.store("closed", 100));
+      await page.evaluate(() => lab.close("closed"));
+      assert.equal((await page.evaluate(() => lab.loadAll("closed", 100))).found, 100);
+      await page.evaluate(() => lab.close("closed"));
+      const next = await browser.open(site.url);
+      await next.evaluate(() => lab.open("closed"));
+      assert.equal((await next.evaluate(() => lab.loadAll("closed", 100))).found, 100);
+      assert.equal((await page.evaluate(() => lab.loadAll("closed", 100))).found, 100);
+      await page.close();
+      await next.close();
+    });
+
     test("options that cannot be are refused by name", async () => {
       const page = await browser.open(site.url);
       const refusal = (name, options) => page.evaluate((...of) => lab.refusal(...of), name, options);
       for (const [name, options, says] of [
         ["", {}, /dbName/],
         ["x".repeat(300), {}, /dbName/],
-        ["a", { path: "./data" }, /path.*is unknown/],
+        ["a", { path: "./data" }, /path.*dbName/],
+        ["a", { flavour: "sync" }, /flavour/],
         ["a", { durability: "eternal" }, /durability/],
         ["a", { cacheBytes: 1 }, /cacheBytes/],
       ]) {

@@ -1,7 +1,6 @@
 /** What the tests do in a page: they call these functions from outside. */
 import type { CojsonInternalTypes, RawCoID, SessionID } from "cojson";
-import { createNativeStorage, type JazzNativeStorage } from "jazz-native-storage";
-import type { BrowserStorageOptions } from "../../../src/web/browser-options.js";
+import { createNativeStorage, type JazzNativeStorage, type NativeStorageOptions } from "jazz-native-storage";
 
 type Message = CojsonInternalTypes.NewContentMessage;
 
@@ -120,7 +119,7 @@ const lab = {
   },
 
   /** The codes of what `createNativeStorage` rejects with; nothing if it opens. */
-  async refusal(name: string, options: BrowserStorageOptions = {}) {
+  async refusal(name: string, options: NativeStorageOptions = {}) {
     try {
       await lab.open(name, options);
       return undefined;
@@ -150,7 +149,7 @@ const lab = {
     return missing;
   },
 
-  async open(name: string, options: BrowserStorageOptions = {}) {
+  async open(name: string, options: NativeStorageOptions = {}) {
     const began = performance.now();
     const storage = await createNativeStorage({
       dbName: name,
