@@ -44,13 +44,6 @@ export class OpfsHost implements Host {
     this.#directories.add(`/${directory}`);
   }
 
-  /** Before a pool is closed. */
-  unmount(directory: string): void {
-    this.#pools.delete(directory);
-    for (const known of this.#directories)
-      if (within(known, `/${directory}`)) this.#directories.delete(known);
-  }
-
   realPath(path: string): string {
     const real = resolve(path);
     this.#checkDirectory(real);
@@ -259,10 +252,6 @@ function parts(path: string): { mount: string; name: string } {
 
 function parent(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
-}
-
-function within(path: string, directory: string): boolean {
-  return path === directory || below(path, directory) !== undefined;
 }
 
 /** The rest of a path that lies in a directory. */

@@ -44,7 +44,7 @@ const VERSION = 1;
 const MOST_SPARE = 32;
 
 /** For how long a file is waited for that another context has not let go of yet. */
-const RETRY_MS = [5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000];
+const RETRY_MS = [5, 10, 20, 40, 80, 160, 320, 640, ...Array<number>(9).fill(1000)];
 
 /** An open file of the pool. */
 export class PoolFile {

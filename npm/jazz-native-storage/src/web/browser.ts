@@ -72,7 +72,7 @@ function databaseOf(name: string): Database {
   let database = databases.get(name);
   if (!database) {
     if (databases.size === 0) followLifecycle();
-    database = new Database(name, () => start(name));
+    database = new Database(name, typeof Worker === "undefined" ? undefined : () => start(name));
     databases.set(name, database);
   }
   return database;

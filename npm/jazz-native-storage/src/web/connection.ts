@@ -6,9 +6,20 @@
  *   what the first one did of them is done again without effect, as every operation can be repeated (docs/design.md, 11.3).
  */
 import { NativeStorageError } from "../errors.js";
+import { ABI_VERSION } from "../generated/definitions.js";
 import type { HostingEvent } from "../options.js";
 import { Failure, FrameReader, FrameWriter, type RemoteMethod } from "./frames.js";
-import type { FromServer, OpenRequest, PostedError, ToServer } from "./protocol.js";
+import {
+  type FromServer,
+  type OpenRequest,
+  type PostedError,
+  PROTOCOL_VERSION,
+  type ToServer,
+  type Versions,
+} from "./protocol.js";
+
+/** Ours. */
+export const VERSIONS: Versions = { protocol: PROTOCOL_VERSION, abi: ABI_VERSION };
 
 /** A way to an engine. It ends with the engine, or with this side. */
 export interface Link {
@@ -50,6 +61,11 @@ export class Connection {
     private readonly events: ConnectionEvents,
   ) {}
 
+  /** Whether all its calls fail. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   call(method: RemoteMethod, ...args: unknown[]): Promise<unknown> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#waiters.length === 0) queueMicrotask(() => this.#send());
@@ -72,7 +88,7 @@ export class Connection {
       return;
     }
     this.#link = link;
-    link.post({ kind: "open", request: this.request });
+    link.post({ kind: "open", request: this.request, versions: VERSIONS });
     for (const { frame } of this.#kept) link.post(frame);
   }
 

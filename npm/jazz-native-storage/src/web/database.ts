@@ -10,6 +10,7 @@
  */
 import { NativeStorageError, toNativeStorageError } from "../errors.js";
 import type { Connection, Link } from "./connection.js";
+import { unavailable } from "./failure.js";
 import type { Hosted } from "./hosting.js";
 import { Hub } from "./hub.js";
 import {
@@ -25,6 +26,8 @@ import type { FromServer } from "./protocol.js";
 
 /** How often a leader is asked for while there is none. */
 const ASK_MS = 500;
+/** How often one that cannot lead itself asks, until it gives up. */
+const MOST_QUESTIONS = 10;
 /** An engine that dies so often, each time within so long of the last, is given up. */
 const MOST_DEATHS = 3;
 const DEATHS_WITHIN_MS = 30_000;
@@ -50,6 +53,8 @@ export class Database {
   #candidacy: AbortController | undefined;
   #hosted: Hosted | undefined;
   #asking: ReturnType<typeof setTimeout> | undefined;
+  /** Asked in vain. */
+  #questions = 0;
   #deaths: number[] = [];
   #opened: { readonly hub: Hub | undefined } | undefined;
 
@@ -64,14 +69,9 @@ export class Database {
     };
   }
 
-  /** Whether this context runs the engine. */
-  get leads(): boolean {
-    return this.#hosted !== undefined;
-  }
-
   /** Begins a connection, unless it has begun. */
   add(connection: Connection): void {
-    if (this.#members.has(connection)) return;
+    if (this.#members.has(connection) || connection.hasFailed) return;
     const client = crypto.randomUUID();
     const leaving = new Promise<void>((leave) => {
       this.#members.set(connection, {
@@ -122,7 +122,15 @@ export class Database {
   #ask(): void {
     clearTimeout(this.#asking);
     const lacking = [...this.#members.values()].filter(({ isLinked }) => !isLinked);
-    if (lacking.length === 0 || this.#hosted) return;
+    if (lacking.length === 0 || this.#hosted) {
+      this.#questions = 0;
+      return;
+    }
+    if (!this.host && ++this.#questions > MOST_QUESTIONS) {
+      this.#questions = 0;
+      this.#giveUp(unavailable("no page has the database open, and this context cannot run the engine"));
+      return;
+    }
     for (const member of lacking) unlink(member);
     this.#control.postMessage({ kind: "who" } satisfies Control);
     this.#asking = setTimeout(() => this.#ask(), ASK_MS);

@@ -40,11 +40,10 @@ export class EngineContext {
   readonly id = crypto.randomUUID();
   readonly #server: Server;
   readonly #control: BroadcastChannel | undefined;
-  readonly #ends = new Set<() => void>();
 
   private constructor(
     private readonly database: string | undefined,
-    private readonly pool: OpfsPool | undefined,
+    pool: OpfsPool | undefined,
     { module, onBroken }: EngineOptions,
   ) {
     const path = database === undefined ? undefined : storePath(database);
@@ -75,15 +74,6 @@ export class EngineContext {
     return this.#server.connect(port);
   }
 
-  /** Does what it was asked to do, and lets go of everything. */
-  async stop(): Promise<void> {
-    this.#control?.close();
-    await this.#server.close();
-    for (const end of this.#ends) end();
-    if (this.database !== undefined) HOST.unmount(directoryOf(this.database));
-    this.pool?.close();
-  }
-
   /** Serves a connection of another context, as long as that lives. */
   serveAfar(client: string, port: MessagePort | BroadcastChannel): void {
     const { database } = this;
@@ -93,10 +83,8 @@ export class EngineContext {
     const finish = () => {
       gone.abort();
       port.close();
-      this.#ends.delete(finish);
       end();
     };
-    this.#ends.add(finish);
     port.onmessage = ({ data }: MessageEvent<ToServer | null>) => {
       if (data === null) finish();
       else receive(data);

@@ -12,10 +12,20 @@ export interface PostedError {
   readonly message: string;
 }
 
+/** Raised by any change of these messages or of frames that another build would trip over. */
+export const PROTOCOL_VERSION = 1;
+
+/** What both sides must have the same: tabs may be of different versions of an app. */
+export interface Versions {
+  readonly protocol: number;
+  /** Of the bytes that the engine takes and gives. */
+  readonly abi: number;
+}
+
 /** To the engine's context. The first is `open`. Bytes are a frame of calls. */
 export type ToServer =
   | Uint8Array
-  | { readonly kind: "open"; readonly request: OpenRequest }
+  | { readonly kind: "open"; readonly request: OpenRequest; readonly versions: Versions }
   /** Ends a task, by the number it was given. */
   | { readonly kind: "cancel"; readonly task: number };
 

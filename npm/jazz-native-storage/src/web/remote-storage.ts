@@ -21,7 +21,7 @@ export class RemoteStorage implements AsyncNativeStorage {
   readonly #tasks = new Map<number, RemoteTask>();
   #lastTask = 0;
 
-  /** `reopen` is called before each operation: after `close`, it brings the store back. */
+  /** `wake` is called before each operation, as one after `close` opens the store again, and `rest` after `close`. */
   constructor(
     private readonly connection: Connection,
     private readonly life: { wake(): void; rest(): void },
@@ -134,7 +134,7 @@ export class RemoteStorage implements AsyncNativeStorage {
   }
 
   backupAsync(_target: BackupLocation, _task: StorageTask): Promise<BackupResult> {
-    const message = "a browser has no paths to back up to; use exportTo";
+    const message = "a browser has no paths to back up to";
     return Promise.reject(new NativeStorageError("INVALID_OPTION", message));
   }
 

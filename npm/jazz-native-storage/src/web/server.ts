@@ -10,10 +10,17 @@
  *   and `onBroken` is told.
  */
 import type { NativeStorageErrorCode } from "../errors.js";
-import { BATCH_FOLLOWS } from "../generated/definitions.js";
+import { ABI_VERSION, BATCH_FOLLOWS } from "../generated/definitions.js";
 import type { NativeBinding, NativeStorage, StorageTask, VerifyReport } from "../generated/native.js";
 import { FrameReader, FrameWriter, isUpkeep, type RemoteMethod } from "./frames.js";
-import type { FromServer, OpenRequest, PostedError, ToServer } from "./protocol.js";
+import {
+  type FromServer,
+  type OpenRequest,
+  type PostedError,
+  PROTOCOL_VERSION,
+  type ToServer,
+  type Versions,
+} from "./protocol.js";
 
 /** Free files there are before an operation; one creates two or three at most, unless it rewrites the whole store. */
 const SPARE_LOW = 4;
@@ -58,7 +65,6 @@ interface Client {
   readonly answers: FrameWriter;
   storage: NativeStorage | undefined;
   failure: PostedError | undefined;
-  request: OpenRequest;
   readonly tasks: Map<number, StorageTask>;
   /** Whether it has stored anything: a batch can only follow what came before it on this connection. */
   hasStored: boolean;
@@ -83,7 +89,6 @@ export class Server {
       answers: new FrameWriter(),
       storage: undefined,
       failure: undefined,
-      request: {},
       tasks: new Map(),
       hasStored: false,
     };
@@ -94,22 +99,12 @@ export class Server {
     };
   }
 
-  get clients(): number {
-    return this.#clients.size;
-  }
-
-  /** Does what was asked for, syncs, and lets go of the store. */
-  async close(): Promise<void> {
-    while (this.#running) await this.#running;
-    for (const client of this.#clients) this.#end(client);
-  }
-
   #received(client: Client, message: ToServer): void {
     if (message instanceof Uint8Array) {
       this.#later(() => this.#answer(client, new FrameReader(message)));
     } else if (message.kind === "open") {
-      client.request = message.request;
-      this.#later(() => this.#open(client));
+      const { request, versions } = message;
+      this.#later(() => this.#open(client, request, versions));
     } else {
       client.tasks.get(message.task)?.cancel();
     }
@@ -133,10 +128,11 @@ export class Server {
     }
   }
 
-  #open(client: Client): void {
+  #open(client: Client, request: OpenRequest, { protocol, abi }: Versions): void {
     const { binding, path } = this.options;
     try {
-      const storage = binding.NativeStorage.open({ ...client.request, path, callerMaintains: true });
+      if (protocol !== PROTOCOL_VERSION || abi !== ABI_VERSION) throw OTHER_VERSION;
+      const storage = binding.NativeStorage.open({ ...request, path, callerMaintains: true });
       this.#maintainLater();
       storage.onEvent((event) => client.port.post({ kind: "event", event }));
       client.storage = storage;
@@ -312,6 +308,11 @@ function storageOf({ storage, failure }: Client): NativeStorage {
   if (!storage) throw failure ?? { code: "INTERNAL", message: "no store was opened" };
   return storage;
 }
+
+const OTHER_VERSION: PostedError = {
+  code: "BINDING_VERSION",
+  message: "the tab that has the database open runs another version of the app: reload all of its tabs",
+};
 
 /** A batch's outcome where none of its messages was handled. */
 const NOTHING_HANDLED = new Uint8Array(4);

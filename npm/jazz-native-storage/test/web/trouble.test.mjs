@@ -143,6 +143,17 @@ for (const kind of ["chromium", "firefox"]) {
       await next.close();
     });
 
+    test("a shared worker follows a page; where it cannot run an engine itself, it needs one", async () => {
+      const page = await browser.open(site.url);
+      const alone = await page.evaluate(() => lab.shared("shared", 50));
+      if (kind === "chromium") assert.equal(alone.code, "UNAVAILABLE");
+      else assert.equal(alone.stored, 50);
+      await page.evaluate(() => lab.open("shared"));
+      assert.deepEqual(await page.evaluate(() => lab.shared("shared", 50)), { stored: 50 });
+      assert.equal((await page.evaluate(() => lab.loadAll("shared", 50, "co_zshared"))).found, 50);
+      await page.close();
+    });
+
     test("options that cannot be are refused by name", async () => {
       const page = await browser.open(site.url);
       const refusal = (name, options) => page.evaluate((...of) => lab.refusal(...of), name, options);

@@ -1,16 +1,6 @@
 /** What the tests do in a page: they call these functions from outside. */
-import type { CojsonInternalTypes, RawCoID, SessionID } from "cojson";
 import { createNativeStorage, type JazzNativeStorage, type NativeStorageOptions } from "jazz-native-storage";
-
-type Message = CojsonInternalTypes.NewContentMessage;
-
-const HEADER = {
-  type: "comap",
-  ruleset: { type: "unsafeAllowAll" },
-  meta: null,
-  uniqueness: "z123",
-  createdAt: "2024-01-01T00:00:00.000Z",
-} as unknown as Message["header"];
+import { type Message, message } from "./messages.js";
 
 /** Workers that pages start, so that tests can end them. */
 const workers: Worker[] = [];
@@ -23,26 +13,6 @@ globalThis.Worker = class extends Worker {
 
 const storages = new Map<string, JazzNativeStorage>();
 const events: unknown[] = [];
-
-function message(id: string, session: string, after: number, count: number, size: number): Message {
-  return {
-    action: "content",
-    id: id as RawCoID,
-    header: HEADER,
-    priority: 3,
-    new: {
-      [session as SessionID]: {
-        after,
-        lastSignature: `signature_z${after + count}` as `signature_z${string}`,
-        newTransactions: Array.from({ length: count }, (_, n) => ({
-          privacy: "trusting" as const,
-          madeAt: 1_700_000_000_000 + after + n,
-          changes: `[${after + n},"${"x".repeat(size)}"]` as never,
-        })),
-      },
-    },
-  };
-}
 
 /** A value that all tabs write to, each in a session of its own. */
 const SHARED = "co_zShared";
@@ -214,6 +184,15 @@ const lab = {
     const result = await said("message");
     worker.terminate();
     return result as { failed: number; lines: string[] };
+  },
+
+  /** Has a shared worker store messages; gives how many were acknowledged, or what it fails with. */
+  async shared(name: string, count: number) {
+    const { port } = new SharedWorker(new URL("./shared.ts", import.meta.url), { type: "module" });
+    port.postMessage({ name, count });
+    return await new Promise((resolve) => {
+      port.onmessage = ({ data }) => resolve(data);
+    });
   },
 
   stats: (name: string) => lab.storage(name).stats(),

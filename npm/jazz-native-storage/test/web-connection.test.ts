@@ -1,0 +1,204 @@
+/** The way between a storage object and an engine elsewhere, without a browser: the addon is the engine. */
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { NativeStorageError } from "../src/errors.js";
+import { loadBinding } from "../src/native-node.js";
+import { NativeStorageAsync } from "../src/storage-async.js";
+import { Connection, type Link, VERSIONS } from "../src/web/connection.js";
+import { addressed, connectionOf, type Failure, FrameReader, FrameWriter } from "../src/web/frames.js";
+import type { FromServer, ToServer } from "../src/web/protocol.js";
+import { RemoteStorage } from "../src/web/remote-storage.js";
+import { Server } from "../src/web/server.js";
+import { HEADER, load, single, store, temporaryDirectory, trusting } from "./support.js";
+
+/** An engine, and the ways to it. */
+function engine(path: string | undefined) {
+  const broken: unknown[] = [];
+  const server = new Server({
+    binding: loadBinding(),
+    path,
+    files: undefined,
+    onBroken: (error) => broken.push(error),
+  });
+  return {
+    broken,
+    /** A way that can be cut, and that delivers in turns of its own, as a browser's do. */
+    link(connection: Connection, seen: (message: ToServer) => void = () => {}) {
+      let isCut = false;
+      const { receive, end } = server.connect({
+        post: (message) => {
+          const copy = structuredClone(message);
+          setImmediate(() => isCut || connection.receive(link, copy));
+        },
+      });
+      const link: Link = {
+        post: (message) => {
+          const copy = structuredClone(message);
+          if (isCut) return;
+          seen(copy);
+          setImmediate(() => isCut || receive(copy));
+        },
+        close: end,
+      };
+      return {
+        link,
+        cut: () => {
+          isCut = true;
+        },
+      };
+    },
+  };
+}
+
+function connect(request = {}) {
+  const opened: (NativeStorageError | undefined)[] = [];
+  const connection: Connection = new Connection(request, {
+    opened: (error) => opened.push(error),
+    failed: () => {},
+    told: () => {},
+  });
+  return { connection, opened };
+}
+
+describe("frames", () => {
+  test("any values come back as they were", () => {
+    const value = fc.oneof(
+      fc.constant(undefined),
+      fc.boolean(),
+      fc.double(),
+      fc.uint8Array({ maxLength: 40_000 }),
+      fc.dictionary(fc.string(), fc.jsonValue()),
+    );
+    const from = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+    const writer = new FrameWriter();
+    fc.assert(
+      fc.property(fc.array(value, { maxLength: 9 }), from, from, (values, number, connection) => {
+        writer.call("erase", values);
+        for (const one of values) writer.value(one);
+        writer.error({ code: "CORRUPT", message: "ünd" });
+        const frame = addressed(writer.take(number, 0), connection);
+        const reader = new FrameReader(frame);
+        expect([reader.from, reader.connection, connectionOf(frame)]).toEqual([
+          number,
+          connection,
+          connection,
+        ]);
+        expect(reader.call()).toEqual({ method: "erase", args: values });
+        for (const one of values) expect(reader.value()).toEqual(one);
+        const { error } = reader.value() as Failure;
+        expect([error.code, error.message]).toEqual(["CORRUPT", "ünd"]);
+        expect(reader.hasMore).toBe(false);
+      }),
+    );
+  });
+});
+
+test("a storage over a connection stores, loads and fails as one beside the engine", async () => {
+  const { connection, opened } = connect();
+  connection.attach(engine(temporaryDirectory()).link(connection).link);
+  const storage = new NativeStorageAsync(
+    new RemoteStorage(connection, { wake: () => {}, rest: () => {} }),
+    {},
+  );
+  await store(storage, single("co_z1", [trusting("[1]")], HEADER));
+  expect((await load(storage, "co_z1")).found).toBe(true);
+  expect((await load(storage, "co_z2")).found).toBe(false);
+  expect(opened).toEqual([undefined]);
+  await expect(connection.call("load", new Uint8Array(), 1)).rejects.toMatchObject({ code: "EMPTY_ID" });
+  await storage.close();
+});
+
+test("what an engine had not answered is done by the next one, in its order and once", async () => {
+  const path = temporaryDirectory();
+  const { connection } = connect();
+  const storage = new NativeStorageAsync(
+    new RemoteStorage(connection, { wake: () => {}, rest: () => {} }),
+    {},
+  );
+  const done: number[] = [];
+  const next = engine(path);
+  for (let round = 0; round < 20; round++) {
+    const way = (round === 0 ? engine(path) : next).link(connection);
+    connection.attach(way.link);
+    for (let n = round * 50; n < round * 50 + 50; n++) {
+      storage.store(
+        single("co_z1", [trusting(`[${n}]`)], HEADER, n),
+        () => undefined,
+        () => done.push(n),
+      );
+    }
+    // At any place: before it was received, while it is done, before the answer has come.
+    for (let turn = 0; turn < round % 5; turn++) await new Promise(setImmediate);
+    way.cut();
+  }
+  connection.attach(next.link(connection).link);
+  await storage.flush();
+  expect(done).toEqual(Array.from({ length: 1000 }, (_, n) => n));
+  const { messages } = await load(storage, "co_z1");
+  const changes = messages.flatMap(({ new: sessions }) =>
+    Object.values(sessions).flatMap(({ newTransactions }) =>
+      newTransactions.map((transaction) => (transaction as { changes: string }).changes),
+    ),
+  );
+  expect(changes).toEqual(Array.from({ length: 1000 }, (_, n) => `[${n}]`));
+  await storage.close();
+});
+
+test("answers of an engine that was left count no more", async () => {
+  const { connection } = connect({ durability: "memory" });
+  const first = engine(undefined).link(connection);
+  connection.attach(first.link);
+  const count = connection.call("coValueCount");
+  connection.attach(engine(undefined).link(connection).link);
+  connection.receive(first.link, new FrameWriter().take(0, 0));
+  expect(await count).toBe(0);
+});
+
+test("an engine of another version is refused, and so is a batch that follows nothing", async () => {
+  const told: FromServer[] = [];
+  const server = new Server({
+    binding: loadBinding(),
+    path: undefined,
+    files: undefined,
+    onBroken: (error) => {
+      throw error;
+    },
+  });
+  const { receive } = server.connect({ post: (message) => told.push(message) });
+  const request = { durability: "memory" } as const;
+  receive({ kind: "open", request, versions: { ...VERSIONS, protocol: VERSIONS.protocol + 1 } });
+  expect(told).toEqual([{ kind: "opened", error: expect.objectContaining({ code: "BINDING_VERSION" }) }]);
+  const other = server.connect({ post: (message) => told.push(message) });
+  other.receive({ kind: "open", request, versions: VERSIONS });
+  const writer = new FrameWriter();
+  writer.call("storeBatch", [Uint8Array.from([1, 0, 0, 128, 1, 0, 0, 0, 9])]);
+  other.receive(writer.take(0, 0));
+  expect(new FrameReader(told.at(-1) as Uint8Array).value()).toEqual(new Uint8Array(4));
+});
+
+test("what the engine throws without a code breaks it, and nothing is answered from then on", async () => {
+  const { connection } = connect();
+  const broken: unknown[] = [];
+  const storage = {
+    onEvent: () => {},
+    coValueCount: () => {
+      throw new Error("unreachable executed");
+    },
+    flush: () => {},
+    maintain: () => false,
+  };
+  const server = new Server({
+    binding: { NativeStorage: { open: () => storage } } as unknown as ReturnType<typeof loadBinding>,
+    path: "/x",
+    files: undefined,
+    onBroken: (error) => broken.push(error),
+  });
+  const answers: FromServer[] = [];
+  const { receive, end } = server.connect({ post: (message) => answers.push(message) });
+  const link: Link = { post: receive, close: end };
+  connection.attach(link);
+  connection.call("coValueCount").catch(() => {});
+  connection.call("coValueCount").catch(() => {});
+  await new Promise(setImmediate);
+  expect([answers, broken.length]).toEqual([[{ kind: "opened" }], 1]);
+});
