@@ -45,14 +45,17 @@ export async function repairNativeStorage(_options: RepairOptions): Promise<neve
 
 function open(database: Database | Alone, request: OpenRequest): Promise<RemoteStorage> {
   return new Promise((resolve, reject) => {
+    let isOpen = false;
     const connection: Connection = new Connection(request, {
       opened: (error) => {
         if (!error) {
+          isOpen = true;
           resolve(remote);
-          return;
+        } else if (!isOpen) {
+          database.remove(connection);
+          reject(error);
         }
-        database.remove(connection);
-        reject(error);
+        // An engine that takes over and cannot open the store says so in answer to each call.
       },
       failed: reject,
       told: (message) => {
