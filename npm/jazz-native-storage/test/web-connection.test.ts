@@ -4,9 +4,9 @@ import { describe, expect, test } from "vitest";
 import type { NativeStorageError } from "../src/errors.js";
 import { loadBinding } from "../src/native-node.js";
 import { NativeStorageAsync } from "../src/storage-async.js";
-import { Connection, type Link, VERSIONS } from "../src/web/connection.js";
+import { Connection, type Link } from "../src/web/connection.js";
 import { addressed, connectionOf, type Failure, FrameReader, FrameWriter } from "../src/web/frames.js";
-import type { FromServer, ToServer } from "../src/web/protocol.js";
+import { type FromServer, type ToServer, VERSIONS } from "../src/web/protocol.js";
 import { RemoteStorage } from "../src/web/remote-storage.js";
 import { Server } from "../src/web/server.js";
 import { HEADER, load, single, store, temporaryDirectory, trusting } from "./support.js";
@@ -206,4 +206,46 @@ test("what the engine throws without a code breaks it, and nothing is answered f
     await new Promise(setImmediate);
   }
   expect([answers, broken.length, calls]).toEqual([[{ kind: "opened" }], 1, 1]);
+});
+
+test("files are added before an operation, and what was stored is maintained and synced after it", async () => {
+  const did: string[] = [];
+  const storage = {
+    onEvent: () => {},
+    store: () => did.push("store") && undefined,
+    maintain: () => {
+      did.push("maintain");
+      return did.length < 5;
+    },
+    flush: () => did.push("flush"),
+  };
+  const files = {
+    spare: 0,
+    async refill(spare: number) {
+      did.push("refill");
+      files.spare = spare;
+    },
+    isUnsettled: true,
+    async settle() {
+      did.push("settle");
+      files.isUnsettled = false;
+    },
+  };
+  const server = new Server({
+    binding: { NativeStorage: { open: () => storage } } as unknown as ReturnType<typeof loadBinding>,
+    path: "/x",
+    files,
+    onBroken: (error) => {
+      throw error;
+    },
+  });
+  const answers: FromServer[] = [];
+  const { receive } = server.connect({ post: (message) => answers.push(message) });
+  receive({ kind: "open", request: {}, versions: VERSIONS });
+  const writer = new FrameWriter();
+  writer.call("store", [new Uint8Array(3)]);
+  receive(writer.take(0, 0));
+  await expect.poll(() => did.at(-1), { timeout: 3000 }).toBe("settle");
+  expect(did).toEqual(["refill", "store", "maintain", "maintain", "maintain", "flush", "settle"]);
+  expect(answers.length).toBe(2);
 });

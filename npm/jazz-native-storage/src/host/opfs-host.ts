@@ -4,12 +4,12 @@
  *
  * - What a completed sync promises is durable: the browser's `flush`, of which Chromium's reaches past the drive's cache on
  *   Apple systems, and Safari's does not.
- * - The names that a pool keeps are paths from its directory on. A directory is there because something in it is, or because it was created
- *   since the pool was mounted: an empty one is not kept.
+ * - The names that a pool keeps are paths from its directory on. A directory is there because something in it is, or
+ *   because it was created since the pool was mounted: an empty one is not kept.
  * - A lock excludes others on this host; other contexts cannot have the pool open in the first place.
  * - Creating files takes one of the pool to spare. Whoever calls into the module sees to it that there are some.
  */
-import type { Host, HostEntry, HostOpenMode } from "./host.js";
+import { HOST_OPEN_MODES, type Host, type HostEntry, type HostOpenMode } from "./host.js";
 import { fits, type OpfsPool, type PoolFile } from "./opfs-pool.js";
 
 /** An error as Node has it: the module goes by the code. */
@@ -103,7 +103,10 @@ export class OpfsHost implements Host {
 
   open(path: string, mode: HostOpenMode): number {
     const { pool, name } = this.#place(path);
-    const file = mode === 2 ? this.#create(pool, name) : (pool.find(name) ?? this.#file(resolve(path)));
+    const file =
+      mode === HOST_OPEN_MODES.createNew
+        ? this.#create(pool, name)
+        : (pool.find(name) ?? this.#file(resolve(path)));
     file.users++;
     this.#open.set(++this.#lastNumber, { pool, file });
     return this.#lastNumber;

@@ -9,8 +9,9 @@
  *
  * - A name that two files have, after an interrupted renaming, is that of the higher generation.
  * - A file that is given up has no name from then on; its bytes go when the last who has it open is done.
- * - Browsers set room aside for a file that has grown since it was opened, Chromium a megabyte at least and up to twice what
- *   it has. It is given back by opening the file anew, once it does not grow any more.
+ * - Chromium sets room of the quota aside for a file that has grown since it was opened. It is given back by opening the file
+ *   anew, once it does not grow any more.
+ * - A file with content that does not say what it is, is damaged: nobody touches it.
  * - What a flush promises is the browser's: of a file its bytes and its name.
  */
 import { crc32c } from "./checksum.js";
@@ -31,7 +32,7 @@ export interface SyncFileHandle {
 }
 
 /** Bytes of a file before its content. */
-export const HEADER_BYTES = 4096;
+const HEADER_BYTES = 4096;
 const SLOT_BYTES = HEADER_BYTES / 2;
 /** Magic, version, generation, length of the name. */
 const NAME_AT = 24;
@@ -226,35 +227,9 @@ export class OpfsPool {
     for (const result of opened) if (result.status === "fulfilled") this.#files.add(result.value);
     const failed = opened.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;
-    for (const file of this.#files) this.#enter(file);
-    await this.#removeSurplus();
-  }
-
-  #enter(file: PoolFile): void {
-    const found = readSlots(file.handle);
-    if (!found) {
-      // It was being added when its context ended.
-      this.#write(file, "");
-      this.#reclaim(file);
-      return;
-    }
-    this.#generation = Math.max(this.#generation, found.generation);
-    file.slot = found.slot;
-    file.generation = found.generation;
-    file.name = found.name;
-    const other = file.name === "" ? undefined : this.#named.get(file.name);
-    if (other && other.generation > file.generation) {
-      this.#giveUp(file);
-      return;
-    }
-    if (file.name !== "") this.#named.set(file.name, file);
-    if (other) this.#giveUp(other);
-    this.#reclaim(file);
-  }
-
-  /** A store that has become smaller does not keep all files that it had. */
-  async #removeSurplus(): Promise<void> {
-    for (const file of this.#free.splice(MOST_SPARE)) {
+    const unfinished = [...this.#files].filter((file) => !this.#enter(file));
+    // A store that has become smaller does not keep all files that it had.
+    for (const file of [...unfinished, ...this.#free.splice(MOST_SPARE)]) {
       this.#files.delete(file);
       this.#renamed.delete(file);
       file.handle.close();
@@ -262,20 +237,40 @@ export class OpfsPool {
     }
   }
 
+  /** False for a file whose context ended while it was being added: it has nothing, and may not get room for its slots. */
+  #enter(file: PoolFile): boolean {
+    const found = readSlots(file.handle);
+    if (!found) return file.size > 0;
+    this.#generation = Math.max(this.#generation, found.generation);
+    file.slot = found.slot;
+    file.generation = found.generation;
+    file.name = found.name;
+    const other = file.name === "" ? undefined : this.#named.get(file.name);
+    if (other && other.generation > file.generation) {
+      this.#giveUp(file);
+      return true;
+    }
+    if (file.name !== "") this.#named.set(file.name, file);
+    if (other) this.#giveUp(other);
+    this.#reclaim(file);
+    return true;
+  }
+
   async #add(count: number): Promise<void> {
     const adding: Promise<PoolFile>[] = [];
     for (let n = 0; n < count; n++) adding.push(this.#addOne(this.#nextNumber++));
-    for (const result of await Promise.allSettled(adding)) {
-      if (result.status === "fulfilled") this.#take(result.value);
-      else throw result.reason;
-    }
+    const added = await Promise.allSettled(adding);
+    for (const result of added) if (result.status === "fulfilled") this.#take(result.value);
+    const failed = added.find((result) => result.status === "rejected");
+    if (failed) throw failed.reason;
   }
 
   async #addOne(number: number): Promise<PoolFile> {
     const entry = await this.#entry(number, true);
     const file = await open(entry, number);
     try {
-      // Room for the names that it will have.
+      // Room for both slots, so that names need none later.
+      file.handle.truncate(HEADER_BYTES);
       this.#write(file, "");
     } finally {
       this.#renamed.delete(file);

@@ -5,21 +5,11 @@
  * - A frame is kept until it is answered. When another engine takes over, all that are kept are sent to it, in their order:
  *   what the first one did of them is done again without effect, as every operation can be repeated (docs/design.md, 11.3).
  */
-import { NativeStorageError } from "../errors.js";
-import { ABI_VERSION } from "../generated/definitions.js";
+import type { NativeStorageError } from "../errors.js";
 import type { HostingEvent } from "../options.js";
+import { fromPosted } from "./failure.js";
 import { Failure, FrameReader, FrameWriter, type RemoteMethod } from "./frames.js";
-import {
-  type FromServer,
-  type OpenRequest,
-  type PostedError,
-  PROTOCOL_VERSION,
-  type ToServer,
-  type Versions,
-} from "./protocol.js";
-
-/** Ours. */
-export const VERSIONS: Versions = { protocol: PROTOCOL_VERSION, abi: ABI_VERSION };
+import { type FromServer, type OpenRequest, type ToServer, VERSIONS } from "./protocol.js";
 
 /** A way to an engine. It ends with the engine, or with this side. */
 export interface Link {
@@ -116,7 +106,7 @@ export class Connection {
     if (link !== this.#link) return;
     if (message instanceof Uint8Array) this.#answered(message);
     else if (message.kind !== "opened") this.events.told(message);
-    else this.events.opened(message.error && typed(message.error));
+    else this.events.opened(message.error && fromPosted(message.error));
   }
 
   /** Takes what this context has to say of the engine. */
@@ -147,8 +137,4 @@ export class Connection {
       else waiter.resolve(value);
     }
   }
-}
-
-function typed({ code, message }: PostedError): NativeStorageError {
-  return new NativeStorageError(code, message);
 }

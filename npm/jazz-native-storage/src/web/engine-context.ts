@@ -30,6 +30,8 @@ export interface EngineOptions {
   /** None: in memory, for this context alone. */
   readonly database: string | undefined;
   readonly module: EngineModule;
+  /** Settled when the module can be used: files are opened meanwhile. */
+  readonly loaded: Promise<unknown>;
   readonly onBroken: (error: unknown) => void;
 }
 
@@ -55,8 +57,9 @@ export class EngineContext {
 
   /** Opens the files of a database, which nobody else may have open. */
   static async start(options: EngineOptions): Promise<EngineContext> {
-    const { database, module } = options;
-    const pool = database === undefined ? undefined : await openPool(database);
+    const { database, module, loaded } = options;
+    const opening = database === undefined ? undefined : openPool(database);
+    const [pool] = await Promise.all([opening, loaded]);
     if (database !== undefined && pool) {
       module.setHost(HOST);
       HOST.mount(directoryOf(database), pool);

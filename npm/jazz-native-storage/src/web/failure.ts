@@ -1,9 +1,14 @@
-/** Why an engine could not be started, as it is told to another context. */
+/** Failures on their way from one context to another. */
 import { NativeStorageError, type NativeStorageErrorCode, toNativeStorageError } from "../errors.js";
 
-export interface EngineFailure {
+/** An error as it is posted: its class would not survive that. */
+export interface PostedError {
   readonly code: NativeStorageErrorCode;
   readonly message: string;
+}
+
+export function fromPosted({ code, message }: PostedError): NativeStorageError {
+  return new NativeStorageError(code, message);
 }
 
 /** What the browser does not have, or does not allow here: a reason for another storage, not for giving up. */
@@ -18,7 +23,8 @@ const CODES: Readonly<Record<string, NativeStorageErrorCode>> = {
   VersionError: "NEWER_FORMAT",
 };
 
-export function failureOf(error: unknown): EngineFailure {
+/** Why an engine could not be started. */
+export function failureOf(error: unknown): PostedError {
   const { name } = error as { name?: string };
   const typed = toNativeStorageError(error);
   return { code: CODES[name ?? ""] ?? typed.code, message: typed.message };

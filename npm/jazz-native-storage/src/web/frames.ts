@@ -1,6 +1,6 @@
 /**
  * What crosses between a page, or any other context, and the one that has the engine: calls and their answers, all of one
- * turn in one frame of bytes, which costs less to post than objects do.
+ * turn in one frame of bytes, whatever carries it.
  *
  * | bytes | |
  * |---|---|
@@ -11,11 +11,12 @@
  * A value is a byte that says what it is, and what belongs to it: `u32` length and bytes, `f64`, or `u32` length and JSON.
  * Numbers are little-endian.
  */
-import { NativeStorageError, type NativeStorageErrorCode } from "../errors.js";
+import type { NativeStorageError } from "../errors.js";
 import type { NativeStorage } from "../generated/native.js";
+import { fromPosted, type PostedError } from "./failure.js";
 
 /** The methods of the engine that are called from afar, in their blocking form. Their order is part of the protocol. */
-export const ENGINE_METHODS = [
+const ENGINE_METHODS = [
   "store",
   "storeBatch",
   "load",
@@ -37,15 +38,13 @@ export const ENGINE_METHODS = [
   "close",
 ] as const satisfies readonly (keyof NativeStorage)[];
 
-export type EngineMethod = (typeof ENGINE_METHODS)[number];
-
 /** Those that take long, which the engine's context prepares. */
 const UPKEEP = ["compact", "verify"] as const;
 
-export type RemoteMethod = EngineMethod | (typeof UPKEEP)[number];
+export type RemoteMethod = (typeof ENGINE_METHODS)[number] | (typeof UPKEEP)[number];
 
 export function isUpkeep(method: RemoteMethod): boolean {
-  return method === "compact" || method === "verify";
+  return (UPKEEP as readonly string[]).includes(method);
 }
 
 const METHODS: readonly RemoteMethod[] = [...ENGINE_METHODS, ...UPKEEP];
@@ -66,12 +65,6 @@ const ERROR = 6;
 const LEAST_ROOM = 16 * 1024;
 /** A writer that once needed more does not keep it. */
 const MOST_ROOM = 4 << 20;
-
-/** What is written of an error. */
-interface ErrorText {
-  readonly code: string;
-  readonly message: string;
-}
 
 /** Writes frames, one after the other. */
 export class FrameWriter {
@@ -106,7 +99,7 @@ export class FrameWriter {
     }
   }
 
-  error(error: ErrorText): void {
+  error(error: PostedError): void {
     this.#json(ERROR, { code: error.code, message: error.message });
   }
 
@@ -210,10 +203,8 @@ export class FrameReader {
         return this.#sized();
       case JSON_TEXT:
         return this.#json();
-      case ERROR: {
-        const { code, message } = this.#json() as ErrorText;
-        return new Failure(new NativeStorageError(code as NativeStorageErrorCode, message));
-      }
+      case ERROR:
+        return new Failure(fromPosted(this.#json() as PostedError));
       default:
         return undefined;
     }

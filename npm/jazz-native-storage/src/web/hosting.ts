@@ -1,7 +1,6 @@
-/** Running the engine: in a worker that a page starts, or where we are. */
-import { NativeStorageError } from "../errors.js";
+/** Running the engine in a worker. */
 import type { Connection, Link } from "./connection.js";
-import { type EngineFailure, unavailable } from "./failure.js";
+import { fromPosted, type PostedError, unavailable } from "./failure.js";
 import { addressed, connectionOf } from "./frames.js";
 import { engineLock } from "./names.js";
 import type { FromServer, ToServer } from "./protocol.js";
@@ -37,7 +36,7 @@ export type ToWorker =
 export type FromWorker =
   | Uint8Array
   | { readonly kind: "running"; readonly engine: string }
-  | { readonly kind: "failed"; readonly failure: EngineFailure }
+  | { readonly kind: "failed"; readonly failure: PostedError }
   | { readonly kind: "broken"; readonly message: string }
   | { readonly kind: "say"; readonly connection: number; readonly message: Exclude<FromServer, Uint8Array> };
 
@@ -110,8 +109,7 @@ function running(worker: Worker, database: string | undefined, end: (why: string
       clearTimeout(late);
       if (data instanceof Uint8Array || data.kind === "say") return;
       if (data.kind === "running") resolve(data.engine);
-      else if (data.kind === "failed")
-        reject(new NativeStorageError(data.failure.code, data.failure.message));
+      else if (data.kind === "failed") reject(fromPosted(data.failure));
       else end(data.message);
     };
     worker.postMessage({ kind: "start", database } satisfies ToWorker);

@@ -1,19 +1,14 @@
 /** The messages between a storage object and the context that has the engine. One connection serves one object. */
-import type { NativeStorageErrorCode } from "../errors.js";
+import { ABI_VERSION } from "../generated/definitions.js";
 import type { OpenOptions, TaskProgress } from "../generated/native.js";
 import type { NativeStorageEvent } from "../options.js";
+import type { PostedError } from "./failure.js";
 
 /** What a storage object wants opened: the options of the engine, but for the path, which is the database's. */
 export type OpenRequest = Omit<OpenOptions, "path">;
 
-/** An error as it is posted: its class would not survive that. */
-export interface PostedError {
-  readonly code: NativeStorageErrorCode;
-  readonly message: string;
-}
-
 /** Raised by any change of these messages or of frames that another build would trip over. */
-export const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 1;
 
 /** What both sides must have the same: tabs may be of different versions of an app. */
 export interface Versions {
@@ -21,6 +16,9 @@ export interface Versions {
   /** Of the bytes that the engine takes and gives. */
   readonly abi: number;
 }
+
+/** Ours. */
+export const VERSIONS: Versions = { protocol: PROTOCOL_VERSION, abi: ABI_VERSION };
 
 /** To the engine's context. The first is `open`. Bytes are a frame of calls. */
 export type ToServer =

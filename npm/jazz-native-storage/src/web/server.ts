@@ -10,17 +10,11 @@
  *   and `onBroken` is told.
  */
 import type { NativeStorageErrorCode } from "../errors.js";
-import { ABI_VERSION, BATCH_FOLLOWS } from "../generated/definitions.js";
+import { BATCH_FOLLOWS } from "../generated/definitions.js";
 import type { NativeBinding, NativeStorage, StorageTask, VerifyReport } from "../generated/native.js";
+import type { PostedError } from "./failure.js";
 import { FrameReader, FrameWriter, isUpkeep, type RemoteMethod } from "./frames.js";
-import {
-  type FromServer,
-  type OpenRequest,
-  type PostedError,
-  PROTOCOL_VERSION,
-  type ToServer,
-  type Versions,
-} from "./protocol.js";
+import { type FromServer, type OpenRequest, type ToServer, VERSIONS, type Versions } from "./protocol.js";
 
 /** Free files there are before an operation; one creates two or three at most, unless it rewrites the whole store. */
 const SPARE_LOW = 4;
@@ -131,7 +125,7 @@ export class Server {
   #open(client: Client, request: OpenRequest, { protocol, abi }: Versions): void {
     const { binding, path } = this.options;
     try {
-      if (protocol !== PROTOCOL_VERSION || abi !== ABI_VERSION) throw OTHER_VERSION;
+      if (protocol !== VERSIONS.protocol || abi !== VERSIONS.abi) throw OTHER_VERSION;
       const storage = binding.NativeStorage.open({ ...request, path, callerMaintains: true });
       this.#maintainLater();
       storage.onEvent((event) => client.port.post({ kind: "event", event }));
@@ -157,8 +151,7 @@ export class Server {
   #answer(client: Client, calls: FrameReader): Promise<void> | undefined {
     while (calls.hasMore) {
       const call = calls.call();
-      const { files } = this.options;
-      if (isUpkeep(call.method) || (files && files.spare < SPARE_LOW)) {
+      if (isUpkeep(call.method) || this.#lacksFiles) {
         return this.#answerSlowly(client, calls, call);
       }
       try {
@@ -228,6 +221,11 @@ export class Server {
     }
   }
 
+  get #lacksFiles(): boolean {
+    const { files } = this.options;
+    return files !== undefined && files.spare < SPARE_LOW;
+  }
+
   async #refill(spare: number): Promise<void> {
     try {
       await this.options.files?.refill(spare);
@@ -252,8 +250,7 @@ export class Server {
   }
 
   #maintain(): Promise<void> | undefined {
-    const { files } = this.options;
-    if (files && files.spare < SPARE_LOW) return this.#refill(SPARE).then(() => this.#maintainNow());
+    if (this.#lacksFiles) return this.#refill(SPARE).then(() => this.#maintainNow());
     this.#maintainNow();
     return undefined;
   }

@@ -38,6 +38,8 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
+export const pause = (ms) => new Promise((over) => setTimeout(over, ms));
+
 /** Serves a directory on this machine. */
 export async function serve(directory) {
   const server = createServer(async (request, response) => {

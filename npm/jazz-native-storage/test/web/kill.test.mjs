@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, makeProfile, removeProfile, serveLab } from "./browsers.mjs";
+import { launch, makeProfile, pause, removeProfile, serveLab } from "./browsers.mjs";
 
 /** Kills of each browser: as many as said, or a few, since each takes seconds. */
 const KILLS = Number(process.env.JAZZ_BROWSER_KILLS ?? 0);
@@ -16,8 +16,6 @@ before(async () => {
   site = await serveLab();
 });
 after(() => site.close());
-
-const pause = (ms) => new Promise((over) => setTimeout(over, ms));
 
 for (const kind of ["chromium", "firefox"]) {
   test(`${kind}: nothing acknowledged is missing after ${ROUNDS[kind]} kills`, {

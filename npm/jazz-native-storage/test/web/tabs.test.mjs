@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { crash, freeze, launch, serveLab, thaw } from "./browsers.mjs";
+import { crash, freeze, launch, pause, serveLab, thaw } from "./browsers.mjs";
 
 /** Within this the others acknowledge again. */
 const HANDED_OVER_MS = 5_000;
@@ -15,8 +15,6 @@ before(async () => {
   site = await serveLab();
 });
 after(() => site.close());
-
-const pause = (ms) => new Promise((over) => setTimeout(over, ms));
 
 /** How a tab that leads ends. */
 const ENDINGS = {

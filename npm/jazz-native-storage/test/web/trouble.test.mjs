@@ -1,7 +1,7 @@
 /** What can go wrong in a browser: no room, an engine that dies, private windows, options that cannot be. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launch, quota, serveLab } from "./browsers.mjs";
+import { launch, pause, quota, serveLab } from "./browsers.mjs";
 
 const MIB = 1 << 20;
 
@@ -10,8 +10,6 @@ before(async () => {
   site = await serveLab();
 });
 after(() => site.close());
-
-const pause = (ms) => new Promise((over) => setTimeout(over, ms));
 
 describe("a full disk, in Chromium", () => {
   let browser;
