@@ -2,10 +2,11 @@
 //! or on the platform that it is for.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::generate::{KOTLIN, SWIFT, build_library, build_wasm};
 use crate::node;
-use crate::process::{Outcome, cargo, command, root, run};
+use crate::process::{Outcome, cargo, command, root, run, say};
 use crate::suites::or_skipped;
 use crate::tools::{browsers, kotlin, swift, wasm};
 
@@ -14,6 +15,9 @@ const CASES: &str = "platforms/conformance/cases.json";
 
 /// The tests in browsers.
 const WEB_TESTS: [&str; 4] = ["suites", "trouble", "tabs", "kill"];
+
+/// The benchmark in browsers.
+const WEB_BENCH: &str = "benches/js/web.mjs";
 
 /// Where what is compiled for these suites goes.
 const BUILT: &str = "target/xtask/bindings";
@@ -48,9 +52,26 @@ pub(crate) fn web() -> Outcome<()> {
     // One file after the other: there may be two processors, and browsers have many processes.
     let mut tests = command("node", &["--test", "--test-concurrency=1"]);
     tests.args(WEB_TESTS.map(|name| format!("npm/jazz-native-storage/test/web/{name}.test.mjs")));
-    browsers::CHROMIUM.tell(&mut tests)?;
-    browsers::FIREFOX.tell(&mut tests)?;
-    run(tests, "install Node.js")
+    run_in_browsers(tests)?;
+    run_in_browsers(command("node", &[WEB_BENCH, "--quick", "--browsers", "chromium"]))
+}
+
+/// Measures in browsers, on a fresh build; a report of a full run goes to `benches/WEB.md`.
+pub(crate) fn bench_web(arguments: &[String]) -> Outcome<()> {
+    build_wasm()?;
+    node::build_package()?;
+    let mut bench = command("node", &[WEB_BENCH]);
+    if arguments.is_empty() {
+        bench.args(["--out", "benches/WEB.md"]);
+    }
+    bench.args(arguments);
+    run_in_browsers(bench)
+}
+
+fn run_in_browsers(mut program: Command) -> Outcome<()> {
+    browsers::CHROMIUM.tell(&mut program)?;
+    browsers::FIREFOX.tell(&mut program)?;
+    run(program, "install Node.js")
 }
 
 /// The checks of `FileIO` as a WebAssembly module.
@@ -81,9 +102,7 @@ pub(crate) fn cases_kotlin() -> Outcome<()> {
 /// The cases through the binding for Swift.
 pub(crate) fn cases_swift() -> Outcome<()> {
     if cfg!(windows) {
-        println!(
-            "This suite applies to Apple's systems and to Linux, which stands for them. Nothing was run."
-        );
+        say!("This suite applies to Apple's systems and to Linux, which stands for them. Nothing was run.");
         return Ok(());
     }
     or_skipped(swift::ensure())?;

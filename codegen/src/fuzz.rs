@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::process::{Outcome, cargo_path, command, output, root, run as run_command, rustc_path};
+use crate::process::{Outcome, cargo_path, command, output, root, run as run_command, rustc_path, say};
 use crate::tools::crates::Program;
 
 /// The manifest of the targets' workspace, from the root.
@@ -39,7 +39,7 @@ struct Fuzzing {
 /// The suite: every target for a few seconds.
 pub(crate) fn suite() -> Outcome<()> {
     if cfg!(windows) {
-        println!("libFuzzer is used on Linux and macOS only: nothing is fuzzed here");
+        say!("libFuzzer is used on Linux and macOS only: nothing is fuzzed here");
         return Ok(());
     }
     all(&TARGETS, &Fuzzing { sanitizer: prepare()?, seconds: SUITE_SECONDS, long: false, seed: seed()? })
@@ -93,7 +93,7 @@ fn prepare() -> Outcome<&'static str> {
     let sanitizer = if has_address_sanitizer()? {
         "address"
     } else {
-        println!("this toolchain has no AddressSanitizer for this platform: fuzzing without it");
+        say!("this toolchain has no AddressSanitizer for this platform: fuzzing without it");
         "none"
     };
     // cargo-fuzz has no `--locked`.
@@ -136,16 +136,16 @@ fn all(targets: &[&str], fuzzing: &Fuzzing) -> Outcome<()> {
     for target in targets {
         match fuzzing.fuzz(target) {
             Ok(executions) => {
-                println!("fuzz {target:<10} {executions:>12} executions in {} seconds", fuzzing.seconds);
+                say!("fuzz {target:<10} {executions:>12} executions in {} seconds", fuzzing.seconds);
                 total += executions;
             }
             Err(reason) => {
-                println!("fuzz {target:<10} FAILED: {reason}");
+                say!("fuzz {target:<10} FAILED: {reason}");
                 failed.push(*target);
             }
         }
     }
-    println!("fuzz {:<10} {total:>12} executions, sanitizer: {}", "total", fuzzing.sanitizer);
+    say!("fuzz {:<10} {total:>12} executions, sanitizer: {}", "total", fuzzing.sanitizer);
     match failed.as_slice() {
         [] => Ok(()),
         [first, ..] => Err(format!(
@@ -186,7 +186,7 @@ impl Fuzzing {
         }
         let run = output_of_with(&mut command, |line| {
             if self.long && line.starts_with('#') && line.contains("pulse") {
-                println!("{target}: {line}");
+                say!("{target}: {line}");
             }
         })?;
         match run.executions {

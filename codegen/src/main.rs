@@ -42,6 +42,7 @@ cargo xtask <task>
         [--report-only] the report anew, of the newest results
         [--rounds N] [--seed N] [--dir PATH]
   bench-boundary [ARGS...]  measure what a call costs through the addon and through WebAssembly
+  bench-web [ARGS...]   measure against IndexedDB in browsers (--help tells more)
   bench-engine [ARGS...]  measure the engine alone against SQLite and other stores (Criterion)
   bench-compare [ARGS...]  measure it against other stores in processes of their own (--help tells more)
   corpus                write the stores that later builds must open, once per format version
@@ -85,6 +86,7 @@ fn run(arguments: &[String]) -> Outcome<bool> {
         "demo" => node::demo(rest).map(|()| true),
         "bench" => bench::run(rest).map(|()| true),
         "bench-boundary" => generate::bench_boundary(rest).map(|()| true),
+        "bench-web" => bindings::bench_web(rest).map(|()| true),
         "bench-engine" => bench_engine(rest).map(|()| true),
         "bench-compare" => bench_compare(rest).map(|()| true),
         "corpus" => corpus::write().map(|()| true),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process::{Outcome, command, output, root, run};
+use crate::process::{Outcome, command, output, root, run, say};
 use crate::tools::newer_node;
 
 const GET_NODE: &str = "install Node.js 20.19 or later, with npm";
@@ -123,7 +123,7 @@ pub(crate) fn quick_bench() -> Outcome<()> {
 /// These arguments of the benchmark, and where a Node with SQLite in it is. Without one the benchmark says what it skips.
 fn with_newer_node(arguments: &[String]) -> Vec<String> {
     if let Err(reason) = newer_node::ensure() {
-        println!("node:sqlite cannot be measured: {reason}");
+        say!("node:sqlite cannot be measured: {reason}");
     }
     [newer_node::arguments().as_slice(), arguments].concat()
 }

@@ -1,8 +1,48 @@
 //! Running other programs from the root of the workspace.
+//!
+//! What they print is shown, or goes to a file where several run side by side: that is decided for each thread.
 
-use std::io;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+thread_local! {
+    static LOG: RefCell<Option<File>> = const { RefCell::new(None) };
+}
+
+/// Does something with everything that it prints, and that its programs print, going to a file.
+pub(crate) fn logging<T>(log: File, work: impl FnOnce() -> T) -> T {
+    LOG.set(Some(log));
+    let result = work();
+    LOG.set(None);
+    result
+}
+
+/// Prints a line, as `println!` does.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::process::print(&format!($($text)*)) };
+}
+pub(crate) use say;
+
+pub(crate) fn print(line: &str) {
+    LOG.with_borrow_mut(|log| match log {
+        // A log that cannot be written does not fail what it tells of.
+        Some(log) => drop(writeln!(log, "{line}")),
+        None => println!("{line}"),
+    });
+}
+
+/// Has a program print where we do.
+fn redirect(command: &mut Command) -> io::Result<()> {
+    LOG.with_borrow(|log| {
+        if let Some(log) = log {
+            command.stdout(log.try_clone()?).stderr(log.try_clone()?);
+        }
+        Ok(())
+    })
+}
 
 /// A value, or what went wrong and what to do about it.
 pub(crate) type Outcome<T> = Result<T, String>;
@@ -27,8 +67,8 @@ pub(crate) fn command(program: impl AsRef<Path>, arguments: &[&str]) -> Command 
 /// Runs a command to its end with its output shown; fails unless it succeeds.
 pub(crate) fn run(mut command: Command, missing: &str) -> Outcome<()> {
     let shown = shown(&command);
-    println!("$ {shown}");
-    match command.status() {
+    say!("$ {shown}");
+    match redirect(&mut command).and_then(|()| command.status()) {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("`{shown}` failed ({status})")),
         Err(error) => Err(unstartable(&shown, &error, missing)),

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::node::{ensure_modules, tool, write};
-use crate::process::{Outcome, root};
+use crate::process::{Outcome, root, say};
 
 /// Type-checks each `ts` block of README.md as a module of its own against the built package.
 pub(crate) fn check() -> Outcome<()> {
@@ -24,7 +24,7 @@ pub(crate) fn check() -> Outcome<()> {
     }
     write(&folder.join("tsconfig.json"), CONFIG)?;
     tool("tsc", &["--project", "target/xtask/snippets"])?;
-    println!("{} snippets type-check", snippets.len());
+    say!("{} snippets type-check", snippets.len());
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 //! A suite runs after those it needs; if one of these did not pass, it is skipped. With `CI` set a skipped suite counts
 //! as a failure of the run, so that nothing goes unnoticed there. The last line is `N passed, N failed, N skipped`.
 
+mod lanes;
+
 use std::time::{Duration, Instant};
 
 use crate::bench;
@@ -10,7 +12,7 @@ use crate::bindings;
 use crate::fuzz;
 use crate::generate;
 use crate::node;
-use crate::process::{Outcome, cargo};
+use crate::process::{Outcome, cargo, say};
 use crate::snippets;
 use crate::syscalls;
 use crate::tools::{ahead, uniffi};
@@ -246,10 +248,19 @@ const SUITES: &[Suite] = &[
 /// How the reason begins of a suite that fails only because the machine cannot run it: it counts as skipped.
 const SKIPPED: &str = "skipped: ";
 
+#[derive(Clone)]
 enum Verdict {
     Passed,
     Failed(String),
     Skipped(String),
+}
+
+/// A suite that has run, or was skipped.
+#[derive(Clone)]
+struct Done {
+    suite: &'static Suite,
+    verdict: Verdict,
+    time: Duration,
 }
 
 /// The same outcome, a failure of it meaning that the machine cannot run the suite.
@@ -284,27 +295,37 @@ pub(crate) fn select(names: &[&str]) -> Outcome<Vec<usize>> {
 }
 
 /// Runs the suites at these positions and reports; `Ok(false)` if one failed, or was skipped with `CI` set.
+///
+/// All of them run in two lanes side by side, each of which would leave one of two processors idle for much of its time.
 pub(crate) fn run(positions: &[usize]) -> Outcome<bool> {
     let start = Instant::now();
-    let mut done: Vec<(&Suite, Verdict, Duration)> = Vec::new();
-    for suite in positions.iter().filter_map(|&position| SUITES.get(position)) {
-        println!("\n━━ {}: {}", suite.name, suite.proves);
-        let begun = Instant::now();
-        let verdict = match unmet(suite, &done) {
-            Some(reason) => Verdict::Skipped(reason),
-            None => verdict((suite.run)()),
-        };
-        if let Verdict::Failed(reason) | Verdict::Skipped(reason) = &verdict {
-            println!("{}: {reason}", suite.name);
-        }
-        // All suites need all tools, which are installed once npm's packages are there, as some of the tools need them.
-        if positions.len() == SUITES.len() && suite.name == "modules" && matches!(verdict, Verdict::Passed) {
-            ahead::begin().unwrap_or_else(|reason| println!("{reason}"));
-        }
-        done.push((suite, verdict, begun.elapsed()));
-    }
+    let is_all = positions.len() == SUITES.len();
+    let suites = positions.iter().filter_map(|&position| SUITES.get(position)).collect();
+    let done = if is_all { lanes::run(suites) } else { one_by_one(suites) };
     ahead::wait();
     Ok(report(&done, start.elapsed()))
+}
+
+fn one_by_one(suites: Vec<&'static Suite>) -> Vec<Done> {
+    let mut done: Vec<Done> = Vec::new();
+    for suite in suites {
+        println!("\n━━ {}: {}", suite.name, suite.proves);
+        done.push(run_one(suite, &done));
+    }
+    done
+}
+
+/// Runs a suite, if those that it needs have passed.
+fn run_one(suite: &'static Suite, done: &[Done]) -> Done {
+    let begun = Instant::now();
+    let verdict = match unmet(suite, done) {
+        Some(reason) => Verdict::Skipped(reason),
+        None => verdict((suite.run)()),
+    };
+    if let Verdict::Failed(reason) | Verdict::Skipped(reason) = &verdict {
+        say!("{}: {reason}", suite.name);
+    }
+    Done { suite, verdict, time: begun.elapsed() }
 }
 
 fn verdict(outcome: Outcome<()>) -> Verdict {
@@ -318,16 +339,17 @@ fn verdict(outcome: Outcome<()>) -> Verdict {
 }
 
 /// Which suite that this one needs has not passed.
-fn unmet(suite: &Suite, done: &[(&Suite, Verdict, Duration)]) -> Option<String> {
-    let passed =
-        |name: &str| done.iter().any(|(s, verdict, _)| s.name == name && matches!(verdict, Verdict::Passed));
+fn unmet(suite: &Suite, done: &[Done]) -> Option<String> {
+    let passed = |name: &str| {
+        done.iter().any(|done| done.suite.name == name && matches!(done.verdict, Verdict::Passed))
+    };
     suite.needs.iter().find(|name| !passed(name)).map(|name| format!("needs {name}, which did not pass"))
 }
 
-fn report(done: &[(&Suite, Verdict, Duration)], total: Duration) -> bool {
+fn report(done: &[Done], total: Duration) -> bool {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     println!("\n{:<12} {:<8} {:>8}", "suite", "result", "seconds");
-    for (suite, verdict, time) in done {
+    for Done { suite, verdict, time } in done {
         let (count, word, detail) = match verdict {
             Verdict::Passed => (&mut passed, "passed", ""),
             Verdict::Failed(reason) => (&mut failed, "FAILED", reason.as_str()),
@@ -375,8 +397,9 @@ mod tests {
     #[test]
     fn a_suite_is_skipped_unless_all_it_needs_has_passed() {
         let suite = |name| SUITES.iter().find(|suite| suite.name == name).unwrap();
-        let passed = |name| (suite(name), Verdict::Passed, Duration::ZERO);
-        let failed = |name| (suite(name), Verdict::Failed("no".into()), Duration::ZERO);
+        let done = |name, verdict| Done { suite: suite(name), verdict, time: Duration::ZERO };
+        let passed = |name| done(name, Verdict::Passed);
+        let failed = |name| done(name, Verdict::Failed("no".into()));
         assert_eq!(unmet(suite("vitest"), &[passed("addon"), passed("package")]), None);
         assert!(unmet(suite("vitest"), &[failed("addon"), passed("package")]).unwrap().contains("addon"));
         assert!(unmet(suite("vitest"), &[passed("addon")]).unwrap().contains("package"));

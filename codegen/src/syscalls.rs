@@ -1,7 +1,7 @@
 //! The suite that watches system calls: it needs strace, so it applies to Linux only.
 
 use crate::node;
-use crate::process::{Outcome, command, output};
+use crate::process::{Outcome, command, output, say};
 use crate::suites::or_skipped;
 use crate::tools::apt;
 
@@ -12,7 +12,7 @@ const GET_STRACE: &str = "install strace with your package manager";
 /// Watches the system calls of a program that stores; installs strace first if it is missing and may be installed.
 pub(crate) fn check() -> Outcome<()> {
     if !cfg!(target_os = "linux") {
-        println!("This suite applies to Linux only: its tool, strace, exists nowhere else. Nothing was run.");
+        say!("This suite applies to Linux only: its tool, strace, exists nowhere else. Nothing was run.");
         return Ok(());
     }
     or_skipped(ensure())?;

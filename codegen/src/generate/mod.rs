@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 use crate::bindings;
 use crate::node;
-use crate::process::{Outcome, cargo, root};
+use crate::process::{Outcome, cargo, root, say};
 use crate::suites::or_skipped;
 use crate::tools::{ubrn, uniffi, wasm};
 use files::{Files, HEAD};
@@ -46,16 +46,16 @@ pub(crate) fn task(arguments: &[String]) -> Outcome<()> {
 fn write(files: &Files) -> Outcome<()> {
     let written = files.write()?;
     for path in &written {
-        println!("wrote {}", path.display());
+        say!("wrote {}", path.display());
     }
-    println!("{} files have changed", written.len());
+    say!("{} files have changed", written.len());
     Ok(())
 }
 
 fn check(files: &Files) -> Outcome<()> {
     let stale = files.differences()?;
     if stale.is_empty() {
-        println!("all generated files are as the API has them");
+        say!("all generated files are as the API has them");
         return Ok(());
     }
     let names: Vec<String> = stale.iter().map(|path| format!("  {}", path.display())).collect();

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::process::{Outcome, cargo_path, command, output, root, run};
+use crate::process::{Outcome, cargo_path, command, output, root, run, say};
 use crate::tools::ahead;
 
 /// A program of a published crate.
@@ -42,7 +42,7 @@ impl Program<'_> {
         // With the dependencies that it was published with; with the latest fitting ones where a registry's mirror lacks one
         // of them.
         let installed = self.install(&["--locked"]).or_else(|reason| {
-            println!("{reason}: trying other versions of its dependencies");
+            say!("{reason}: trying other versions of its dependencies");
             self.install(&[])
         });
         installed.map_err(|reason| {

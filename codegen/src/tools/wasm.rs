@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::doctor::at_least;
 use crate::node;
-use crate::process::{Outcome, cargo_path, command, output, root, run, rustc_path};
+use crate::process::{Outcome, cargo_path, command, output, root, run, rustc_path, say};
 use crate::tools::crates::Program;
 use crate::tools::{ahead, apt};
 
@@ -121,7 +121,7 @@ fn ensure_library() -> Outcome<()> {
     if !cfg!(target_os = "linux") {
         return Err(reason);
     }
-    println!("{reason}: trying Debian's packages");
+    say!("{reason}: trying Debian's packages");
     let installed = apt::install(&DEBIAN_PACKAGES).and_then(|()| library());
     installed.map(|_| ()).map_err(|debian| format!("{reason}; nor are Debian's packages to be had: {debian}"))
 }
