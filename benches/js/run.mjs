@@ -3,14 +3,13 @@
  * real node sent to its storage. Every phase runs in a process of its own; the storages take turns in each round; what
  * they load must be, to the byte, what was stored.
  */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { inProcessOf, keepFigures, progress, whole } from "./src/command.mjs";
 import { bytes } from "./src/figures.mjs";
-import { describeMachine, fileSystemOf, load, versionOf } from "./src/machine.mjs";
+import { commit, describeMachine, fileSystemOf, load, versionOf } from "./src/machine.mjs";
 import { Measuring, PHASE, writeTrace } from "./src/measure.mjs";
 import { findNodes } from "./src/newer-node.mjs";
 import { isPeer, PEER_NAMES, peerOf } from "./src/peers.mjs";
@@ -198,15 +197,6 @@ function tellNodes() {
       "node:sqlite runs in the newer Node, whose engine of JavaScript is another one: it is compared with ours in the same Node",
     );
   }
-}
-
-/** The commit that is measured, and whether the tree has other changes. */
-function commit() {
-  const git = (/** @type {string[]} */ ...parameters) =>
-    spawnSync("git", parameters, { cwd: import.meta.dirname, encoding: "utf8" }).stdout?.trim();
-  const head = git("rev-parse", "HEAD");
-  if (!head) return null;
-  return git("status", "--porcelain") ? `${head}-dirty` : head;
 }
 
 /**

@@ -3,7 +3,6 @@
  * the floor `nothing` measures. Loaded messages are looked at, transaction by transaction, and let go of.
  */
 import { startMeasuring } from "./machine.mjs";
-import { changesOf } from "./trace.mjs";
 
 /**
  * @typedef {import("cojson").StorageAPI} StorageAPI
@@ -116,23 +115,6 @@ export async function loadKnownStates(storage, ids) {
     }
   }
   return { cost: measured(), states };
-}
-
-/** Looks at every transaction of the messages it is given, as their receiver would. */
-export class Consumer {
-  messages = 0;
-  transactions = 0;
-  /** UTF-16 units of all changes. */
-  characters = 0;
-
-  /** @param {Message} message */
-  take = (message) => {
-    this.messages += 1;
-    for (const content of Object.values(message.new)) {
-      for (const transaction of content.newTransactions) this.characters += changesOf(transaction).length;
-      this.transactions += content.newTransactions.length;
-    }
-  };
 }
 
 /**

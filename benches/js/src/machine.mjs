@@ -1,4 +1,5 @@
 /** What a measurement needs of the machine: CPU time, peak memory, sizes on disk, and a description of where it ran. */
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
@@ -141,4 +142,13 @@ function mountsOfThisProcess() {
 /** How many processes wanted to run, on the average of the last minute. */
 export function load() {
   return loadavg()[0] ?? 0;
+}
+
+/** The commit that is measured, and whether the tree has other changes. */
+export function commit() {
+  const git = (/** @type {string[]} */ ...parameters) =>
+    spawnSync("git", parameters, { cwd: import.meta.dirname, encoding: "utf8" }).stdout?.trim();
+  const head = git("rev-parse", "HEAD");
+  if (!head) return null;
+  return git("status", "--porcelain") ? `${head}-dirty` : head;
 }

@@ -3,8 +3,9 @@
  * result goes to the parent over the channel of `fork`, if there is one.
  */
 import { openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { Consumer } from "./consumer.mjs";
 import { contentDigest, deliveryDigest, knownDigest } from "./digest.mjs";
-import { Consumer, loadAll, loadKnownStates, storeAll } from "./drive.mjs";
+import { loadAll, loadKnownStates, storeAll } from "./drive.mjs";
 import { rest, sizeOnDisk, startMeasuring, watchMemory } from "./machine.mjs";
 import { isPeer, peerOf } from "./peers.mjs";
 

@@ -5,6 +5,7 @@
 import { LocalNode } from "cojson";
 import { NapiCrypto } from "cojson/crypto/NapiCrypto";
 import { CapturingStorage } from "./capture.mjs";
+import { changesOf } from "./consumer.mjs";
 import { below, pick, seeded, text } from "./random.mjs";
 
 /**
@@ -228,13 +229,4 @@ function isChunk(message) {
 /** @param {Message} message */
 export function transactionCount(message) {
   return Object.values(message.new).reduce((sum, { newTransactions }) => sum + newTransactions.length, 0);
-}
-
-/**
- * The changes of a transaction, encrypted or not.
- *
- * @param {Message["new"][import("cojson").SessionID]["newTransactions"][number]} transaction
- */
-export function changesOf(transaction) {
-  return transaction.privacy === "private" ? transaction.encryptedChanges : transaction.changes;
 }

@@ -2,15 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EmptyStorage } from "../src/capture.mjs";
-import { Consumer, loadAll, loadKnownStates, storeAll } from "../src/drive.mjs";
-import {
-  changesOf,
-  recordBulk,
-  recordFiles,
-  recordHot,
-  recordSmall,
-  transactionCount,
-} from "../src/trace.mjs";
+import { Consumer, changesOf } from "../src/consumer.mjs";
+import { loadAll, loadKnownStates, storeAll } from "../src/drive.mjs";
+import { recordBulk, recordFiles, recordHot, recordSmall, transactionCount } from "../src/trace.mjs";
 
 /**
  * @typedef {import("../src/digest.mjs").Message} Message

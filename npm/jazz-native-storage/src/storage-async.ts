@@ -6,6 +6,7 @@ import { logger, type RawCoID, type SessionID, type StorageAPI } from "cojson";
 import { readCounters, readIds, writeIds, writeSyncStateUpdates } from "./codec/lists.js";
 import { type LoadedCoValue, readLoaded, readLoadedMany, readPiece } from "./codec/loaded.js";
 import { ByteReader } from "./codec/reader.js";
+import { text } from "./codec/text.js";
 import { ByteWriter } from "./codec/writer.js";
 import {
   type AcquireResult,
@@ -91,8 +92,7 @@ export class NativeStorageAsync extends StorageBase<AsyncNativeStorage> implemen
     const collected: Collected = new Map();
     let root: CollectedValue | undefined;
     try {
-      root = this.collect(id, await this.read(id));
-      collected.set(id, root);
+      root = await this.collectRoot(id, collected);
       await this.collectDependencies(collected);
     } catch (error) {
       const failure = this.logFailure(`load ${id}`, error);
@@ -140,6 +140,28 @@ export class NativeStorageAsync extends StorageBase<AsyncNativeStorage> implemen
   private async read(id: RawCoID): Promise<LoadedCoValue | undefined> {
     const bytes = await this.native.loadAsync(this.ownIdBytes(id), LOAD_BUDGET);
     return bytes ? readLoaded(bytes) : undefined;
+  }
+
+  /** Reads a value, and with it what comes along of its dependencies. */
+  private async collectRoot(id: RawCoID, collected: Collected): Promise<CollectedValue | undefined> {
+    if (!this.native.loadWithDependenciesAsync) {
+      const root = this.collect(id, await this.read(id));
+      collected.set(id, root);
+      return root;
+    }
+    const parts = await this.native.loadWithDependenciesAsync(this.ownIdBytes(id), LOAD_BUDGET);
+    const [bytes] = parts ?? [];
+    const root = this.collect(id, bytes && readLoaded(bytes));
+    collected.set(id, root);
+    for (let at = 1; parts && at < parts.length; at += 2) {
+      const name = parts[at] as Uint8Array;
+      const dependency = text.utf8(name, 0, name.length) as RawCoID;
+      if (this.inMemory.has(dependency) || collected.has(dependency)) continue;
+      const content = parts[at + 1] as Uint8Array;
+      const value = content.length > 0 ? readLoaded(content) : undefined;
+      collected.set(dependency, this.collect(dependency, value));
+    }
+    return root;
   }
 
   private collect(id: RawCoID, value: LoadedCoValue | undefined): CollectedValue | undefined {

@@ -64,7 +64,14 @@ export type AsyncNativeStorage = Pick<
   | "statsAsync"
   | "task"
   | "closeAsync"
-> & { onEvent(listener: (event: NativeStorageEvent) => void): void };
+> & {
+  onEvent(listener: (event: NativeStorageEvent) => void): void;
+  /**
+   * Where a trip is dear: the value as `loadAsync` gives it, and after it, in turn, the id and the content of values that it
+   * seems to depend on, which may be too many or too few. One that is not stored has no content.
+   */
+  loadWithDependenciesAsync?(id: Uint8Array, byteBudget: number): Promise<readonly Uint8Array[] | undefined>;
+};
 
 export abstract class StorageBase<Native extends AsyncNativeStorage> {
   abstract readonly flavour: Flavour;

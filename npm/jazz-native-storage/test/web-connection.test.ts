@@ -108,6 +108,43 @@ test("a storage over a connection stores, loads and fails as one beside the engi
   await storage.close();
 });
 
+test("what a value depends on comes along in one trip, once, and what does not is asked for", async () => {
+  const path = temporaryDirectory();
+  const { connection } = connect();
+  const calls: string[] = [];
+  const way = engine(path).link(connection, (message) => {
+    if (!(message instanceof Uint8Array)) return;
+    for (const reader = new FrameReader(message); reader.hasMore; ) calls.push(reader.call().method);
+  });
+  connection.attach(way.link);
+  const open = () =>
+    new NativeStorageAsync(new RemoteStorage(connection, { wake: () => {}, rest: () => {} }), {});
+  const ruled = (ruleset: object) => ({ ...HEADER, ruleset }) as unknown as typeof HEADER;
+  const owned = (group: string) => ruled({ type: "ownedByGroup", group });
+  const groupHeader = ruled({ type: "group", initialAdmin: "x" });
+  const changes = (...keys: string[]) => JSON.stringify(keys.map((key) => ({ op: "set", key, value: "x" })));
+  const writing = open();
+  await store(writing, single("co_zMember", [trusting("[]")], HEADER));
+  await store(writing, single("co_zParent", [trusting(changes("co_zMember"))], groupHeader));
+  await store(writing, single("co_zGroup", [trusting(changes("parent_co_zParent"))], groupHeader));
+  for (const id of ["co_z1", "co_z2"]) await store(writing, single(id, [trusting("[]")], owned("co_zGroup")));
+  await store(writing, single("co_z3", [trusting("[]")], owned("co_zAbsent")));
+
+  const reading = open();
+  const ids = async (id: string) => (await load(reading, id)).messages.map((message) => message.id);
+  calls.length = 0;
+  expect(await ids("co_z1")).toEqual(["co_zMember", "co_zParent", "co_zGroup", "co_z1"]);
+  expect(await ids("co_z2")).toEqual(["co_z2"]);
+  expect(await ids("co_z3")).toEqual(["co_z3"]);
+  expect(calls).toEqual(["loadWithDependencies", "loadWithDependencies", "loadWithDependencies"]);
+  // The engine's side does not hear of what is unmounted.
+  reading.onCoValueUnmounted("co_zGroup" as never);
+  calls.length = 0;
+  expect(await ids("co_z2")).toEqual(["co_zGroup", "co_z2"]);
+  expect(calls).toEqual(["loadWithDependencies", "loadMany"]);
+  await reading.close();
+});
+
 test("what an engine had not answered is done by the next one, in its order and once", async () => {
   const path = temporaryDirectory();
   const { connection } = connect();

@@ -13,6 +13,8 @@ export interface TextPlatform {
   writeUtf8(bytes: Uint8Array, text: string, at: number): number;
   /** The size of `text` in WTF-8, in bytes. */
   size(text: string): number;
+  /** Up to so many units, a loop over them beats `writeUtf8`. */
+  readonly loopLength: number;
   /** Decodes bytes that are all ASCII. */
   ascii(bytes: Uint8Array, start: number, end: number): string;
   /** Whether `ascii` gives a unit for each byte of any bytes, so cheaply that strings are rather cut from it than decoded. */
@@ -31,13 +33,17 @@ interface FastBuffer extends Uint8Array {
 export const webText: TextPlatform = (() => {
   const encoder = new TextEncoder();
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  // To the Encoding standard this is windows-1252, of which every byte is one unit, and those of ASCII are the same.
+  const bytewise = new TextDecoder("latin1");
   return {
     allocate: (size) => new Uint8Array(size),
     copy: (bytes) => bytes.slice(),
     writeUtf8: (bytes, text, at) => encoder.encodeInto(text, bytes.subarray(at)).written,
     size: wtf8Size,
-    ascii: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
-    asciiIsLatin1: false,
+    // Measured in Chromium 156 and Firefox 153, as is what `asciiIsLatin1` gains.
+    loopLength: 256,
+    ascii: (bytes, start, end) => bytewise.decode(bytes.subarray(start, end)),
+    asciiIsLatin1: true,
     utf8: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
   };
 })();
@@ -53,6 +59,8 @@ function bufferText(): TextPlatform | undefined {
     copy: (bytes) => Buffer.from(bytes),
     writeUtf8: (bytes, text, at) => (bytes as FastBuffer).utf8Write(text, at),
     size: (text) => Buffer.byteLength(text, "utf8"),
+    // Measured in Node 20.
+    loopLength: 24,
     // Called on plain arrays too, which saves making a Buffer of each answer.
     ascii: (bytes, start, end) => latin1Slice.call(bytes as FastBuffer, start, end),
     asciiIsLatin1: true,

@@ -6,8 +6,6 @@ import { NativeStorageError } from "../errors.js";
 import { STR16_MAX, STR16_NOT_ASCII, STR32_MAX, STR32_NOT_ASCII } from "../generated/definitions.js";
 import { isWellFormed, type TextPlatform, text, writeWtf8 } from "./text.js";
 
-/** Up to this length a loop over the characters beats the call into the platform (measured in Node 20). */
-const LOOP_LENGTH = 24;
 /** From this length the exact size is worth counting, rather than making room for three bytes a unit. */
 const COUNTED_LENGTH = 1 << 16;
 /** A buffer larger than this is not kept for the next message, in bytes. */
@@ -23,10 +21,12 @@ export class ByteWriter {
   private view: DataView;
   /** Views of the first bytes, by their number. */
   private views: (Uint8Array | undefined)[] = [];
+  private readonly loopLength: number;
   /** Bytes written so far. */
   length = 0;
 
   constructor(private readonly platform: TextPlatform = text) {
+    this.loopLength = platform.loopLength;
     this.bytes = platform.allocate(INITIAL_SIZE);
     this.view = viewOf(this.bytes);
   }
@@ -122,7 +122,7 @@ export class ByteWriter {
   /** Writes the WTF-8 of `value` at `at`, ends there, and tells whether all of it is ASCII. */
   private put(value: string, at: number): boolean {
     const units = value.length;
-    if (units <= LOOP_LENGTH) {
+    if (units <= this.loopLength) {
       this.reserve(at + units * 3);
       const bytes = this.bytes;
       let seen = 0;

@@ -8,8 +8,8 @@
  * | `u32` | the number of the first call; the others follow. Answers come in frames of the same number |
  * | rest | calls: the number of a method and how many values it is given, a byte each, and these; or values, the answers |
  *
- * A value is a byte that says what it is, and what belongs to it: `u32` length and bytes, `f64`, or `u32` length and JSON.
- * Numbers are little-endian.
+ * A value is a byte that says what it is, and what belongs to it: `u32` length and bytes, `f64`, `u32` length and JSON, or
+ * `u32` count and several byte values. Numbers are little-endian.
  */
 import type { NativeStorageError } from "../errors.js";
 import type { NativeStorage } from "../generated/native.js";
@@ -41,13 +41,16 @@ const ENGINE_METHODS = [
 /** Those that take long, which the engine's context prepares. */
 const UPKEEP = ["compact", "verify"] as const;
 
-export type RemoteMethod = (typeof ENGINE_METHODS)[number] | (typeof UPKEEP)[number];
+/** Those that the engine's context makes of several. */
+const GATHERING = ["loadWithDependencies"] as const;
+
+export type RemoteMethod = (typeof ENGINE_METHODS | typeof UPKEEP | typeof GATHERING)[number];
 
 export function isUpkeep(method: RemoteMethod): boolean {
   return (UPKEEP as readonly string[]).includes(method);
 }
 
-const METHODS: readonly RemoteMethod[] = [...ENGINE_METHODS, ...UPKEEP];
+const METHODS: readonly RemoteMethod[] = [...ENGINE_METHODS, ...UPKEEP, ...GATHERING];
 const NUMBERS = new Map(METHODS.map((method, number) => [method, number]));
 
 const CONNECTION_AT = 0;
@@ -61,10 +64,16 @@ const NUMBER = 3;
 const BYTES = 4;
 const JSON_TEXT = 5;
 const ERROR = 6;
+const SEVERAL = 7;
 
 const LEAST_ROOM = 16 * 1024;
 /** A writer that once needed more does not keep it. */
 const MOST_ROOM = 4 << 20;
+
+/** Bytes of several things, which are one answer. */
+export class Several {
+  constructor(readonly parts: readonly Uint8Array[]) {}
+}
 
 /** Writes frames, one after the other. */
 export class FrameWriter {
@@ -95,6 +104,7 @@ export class FrameWriter {
       default:
         if (value === null) this.#tag(NOTHING, 0);
         else if (value instanceof Uint8Array) this.#sized(BYTES, value);
+        else if (value instanceof Several) this.#several(value);
         else this.#json(JSON_TEXT, value);
     }
   }
@@ -120,6 +130,13 @@ export class FrameWriter {
 
   #json(tag: number, value: unknown): void {
     this.#sized(tag, new TextEncoder().encode(JSON.stringify(value)));
+  }
+
+  #several({ parts }: Several): void {
+    this.#tag(SEVERAL, 4);
+    this.#view.setUint32(this.#length, parts.length, true);
+    this.#length += 4;
+    for (const part of parts) this.#sized(BYTES, part);
   }
 
   #sized(tag: number, bytes: Uint8Array): void {
@@ -203,11 +220,19 @@ export class FrameReader {
         return this.#sized();
       case JSON_TEXT:
         return this.#json();
+      case SEVERAL:
+        return this.#several();
       case ERROR:
         return new Failure(fromPosted(this.#json() as PostedError));
       default:
         return undefined;
     }
+  }
+
+  #several(): Several {
+    this.#at += 4;
+    const count = this.#view.getUint32(this.#at - 4, true);
+    return new Several(Array.from({ length: count }, () => this.value() as Uint8Array));
   }
 
   #byte(): number {

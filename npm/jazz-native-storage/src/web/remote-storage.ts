@@ -14,7 +14,7 @@ import type {
 import type { NativeStorageEvent } from "../options.js";
 import type { AsyncNativeStorage } from "../storage-base.js";
 import type { Connection } from "./connection.js";
-import type { RemoteMethod } from "./frames.js";
+import type { RemoteMethod, Several } from "./frames.js";
 
 export class RemoteStorage implements AsyncNativeStorage {
   readonly #listeners: ((event: NativeStorageEvent) => void)[] = [];
@@ -47,6 +47,13 @@ export class RemoteStorage implements AsyncNativeStorage {
 
   loadAsync(id: Uint8Array, byteBudget: number): Promise<Uint8Array | Nothing> {
     return this.#call("load", id, byteBudget);
+  }
+
+  async loadWithDependenciesAsync(
+    id: Uint8Array,
+    byteBudget: number,
+  ): Promise<readonly Uint8Array[] | undefined> {
+    return (await this.#call<Several | undefined>("loadWithDependencies", id, byteBudget))?.parts;
   }
 
   loadManyAsync(ids: Uint8Array, byteBudget: number): Promise<Uint8Array> {

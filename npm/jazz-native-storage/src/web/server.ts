@@ -5,6 +5,7 @@
  *   before it) belongs to the connection.
  * - Creating files needs free ones, which can only be made between operations: some are there before each of them.
  * - At the level `relaxed` what was stored is synced a second later.
+ * - What a loaded value depends on goes along with it, unless it was given to the same connection lately.
  * - The engine leaves maintenance to us: it is done in slices between messages, never before an answer.
  * - What the engine throws without a code means that it is broken (a trap of WebAssembly): nothing is answered from then on,
  *   and `onBroken` is told.
@@ -12,8 +13,9 @@
 import type { NativeStorageErrorCode } from "../errors.js";
 import { BATCH_FOLLOWS } from "../generated/definitions.js";
 import type { NativeBinding, NativeStorage, StorageTask, VerifyReport } from "../generated/native.js";
+import { likelyDependencies } from "./dependencies.js";
 import type { PostedError } from "./failure.js";
-import { FrameReader, FrameWriter, isUpkeep, type RemoteMethod } from "./frames.js";
+import { FrameReader, FrameWriter, isUpkeep, type RemoteMethod, Several } from "./frames.js";
 import { type FromServer, type OpenRequest, type ToServer, VERSIONS, type Versions } from "./protocol.js";
 
 /** Free files there are before an operation; one creates two or three at most, unless it rewrites the whole store. */
@@ -27,6 +29,9 @@ const SYNC_AFTER_MS = 1000;
 /** Bytes of work in a slice of maintenance: at least, and for each byte that was stored since the last one. */
 const LEAST_WORK = 64 * 1024;
 const WORK_PER_BYTE = 8;
+
+/** Ids of what was given to a connection, of which so many are remembered. */
+const MOST_GIVEN = 10_000;
 
 /** The files there are. */
 export interface Files {
@@ -60,6 +65,8 @@ interface Client {
   storage: NativeStorage | undefined;
   failure: PostedError | undefined;
   readonly tasks: Map<number, StorageTask>;
+  /** Ids of what it was given, and may still have; not all of them, so that they take little. */
+  readonly given: Set<string>;
   /** Whether it has stored anything: a batch can only follow what came before it on this connection. */
   hasStored: boolean;
 }
@@ -84,6 +91,7 @@ export class Server {
       storage: undefined,
       failure: undefined,
       tasks: new Map(),
+      given: new Set(),
       hasStored: false,
     };
     this.#clients.add(client);
@@ -189,6 +197,7 @@ export class Server {
     const stores = method === "store" || method === "storeBatch";
     if (method === "storeBatch" && !client.hasStored && follows(args[0] as Uint8Array))
       return NOTHING_HANDLED;
+    if (method === "loadWithDependencies") return gather(client, storage, args as [Uint8Array, number]);
     const result = (storage as unknown as Methods)[method]?.(...args);
     if (stores) {
       client.hasStored = true;
@@ -304,6 +313,44 @@ interface Call {
 function storageOf({ storage, failure }: Client): NativeStorage {
   if (!storage) throw failure ?? { code: "INTERNAL", message: "no store was opened" };
   return storage;
+}
+
+/**
+ * A value, and then the id and the content of everything that it depends on and that was not given lately: no content if it
+ * is not stored.
+ */
+function gather({ given }: Client, storage: NativeStorage, [id, budget]: [Uint8Array, number]): unknown {
+  const root = storage.load(id, budget);
+  if (!root) return undefined;
+  if (given.size > MOST_GIVEN) given.clear();
+  given.add(new TextDecoder().decode(id));
+  const parts = [root];
+  let left = budget - root.length;
+  for (const queue = [root]; ; ) {
+    const value = queue.pop();
+    if (!value) return new Several(parts);
+    for (const dependency of likelyDependencies(value)) {
+      if (given.has(dependency) || left <= 0) continue;
+      const name = new TextEncoder().encode(dependency);
+      const content = readable(storage, name, left);
+      if (!content) continue;
+      parts.push(name, content);
+      if (content.length === 0) continue;
+      given.add(dependency);
+      left -= content.length;
+      queue.push(content);
+    }
+  }
+}
+
+/** The content of a value that can be read: of others the other side learns when it asks for them. */
+function readable(storage: NativeStorage, id: Uint8Array, budget: number): Uint8Array | undefined {
+  try {
+    return storage.load(id, budget) ?? new Uint8Array();
+  } catch (error) {
+    if (typeof (error as { code?: unknown }).code !== "string") throw error;
+    return undefined;
+  }
 }
 
 const OTHER_VERSION: PostedError = {

@@ -40,8 +40,14 @@ const TYPES = {
 
 export const pause = (ms) => new Promise((over) => setTimeout(over, ms));
 
-/** Serves a directory on this machine. */
-export async function serve(directory) {
+/** What lets a page measure memory: nothing of other origins is in its process. */
+const ISOLATION = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+};
+
+/** Serves a directory on this machine; `isDeployed`: as for users, isolated from other origins and kept by browsers. */
+export async function serve(directory, { isDeployed = false } = {}) {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, "http://localhost").pathname;
     const file = join(directory, path.endsWith("/") ? `${path}index.html` : path);
@@ -49,7 +55,8 @@ export async function serve(directory) {
       const content = await readFile(file);
       response.writeHead(200, {
         "content-type": TYPES[extname(file)] ?? "application/octet-stream",
-        "cache-control": "no-store",
+        "cache-control": isDeployed ? "max-age=3600" : "no-store",
+        ...(isDeployed ? ISOLATION : {}),
       });
       response.end(content);
     } catch {

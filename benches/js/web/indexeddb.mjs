@@ -1,0 +1,4 @@
+import { getIndexedDBStorage } from "cojson-storage-indexeddb";
+import { expose } from "./page.mjs";
+
+expose((name) => getIndexedDBStorage(name));
