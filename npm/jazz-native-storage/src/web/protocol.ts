@@ -8,7 +8,7 @@ import type { PostedError } from "./failure.js";
 export type OpenRequest = Omit<OpenOptions, "path">;
 
 /** Raised by any change of these messages or of frames that another build would trip over. */
-const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 2;
 
 /** What both sides must have the same: tabs may be of different versions of an app. */
 export interface Versions {

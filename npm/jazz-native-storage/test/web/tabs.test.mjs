@@ -27,7 +27,7 @@ const ENDINGS = {
 /** How many tabs there are then. What ends a tab but by Chromium's protocol is the same to all browsers: some of it will do. */
 const TABS = {
   chromium: {
-    closed: [2, 6],
+    closed: [2, 6, 20],
     "left for another page": [2, 6],
     reloaded: [2],
     crashed: [2, 6],
