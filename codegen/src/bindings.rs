@@ -43,17 +43,31 @@ pub(crate) fn cases_wasm() -> Outcome<()> {
 
 /// Everything in browsers.
 pub(crate) fn web() -> Outcome<()> {
-    or_skipped(wasm::ensure())?;
-    or_skipped(browsers::CHROMIUM.ensure())?;
-    or_skipped(browsers::FIREFOX.ensure())?;
-    build_wasm()?;
+    ensure_web()?;
     build_file_suite()?;
-    node::build_package()?;
     // One file after the other: there may be two processors, and browsers have many processes.
     let mut tests = command("node", &["--test", "--test-concurrency=1"]);
     tests.args(WEB_TESTS.map(|name| format!("npm/jazz-native-storage/test/web/{name}.test.mjs")));
     run_in_browsers(tests)?;
     run_in_browsers(command("node", &[WEB_BENCH, "--quick", "--browsers", "chromium"]))
+}
+
+/// The example for browsers, built with the package as it is published.
+pub(crate) fn example_react() -> Outcome<()> {
+    const EXAMPLE: &str = "examples/react-vite";
+    ensure_web()?;
+    node::ensure_outside(EXAMPLE)?;
+    node::outside_script(EXAMPLE, "build")?;
+    run_in_browsers(command("node", &["--test", &format!("{EXAMPLE}/test/app.test.mjs")]))
+}
+
+/// Builds what runs in browsers, once there are browsers.
+fn ensure_web() -> Outcome<()> {
+    or_skipped(wasm::ensure())?;
+    or_skipped(browsers::CHROMIUM.ensure())?;
+    or_skipped(browsers::FIREFOX.ensure())?;
+    build_wasm()?;
+    node::build_package()
 }
 
 /// Measures in browsers, on a fresh build; a report of a full run goes to `benches/WEB.md`.

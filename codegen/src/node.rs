@@ -9,6 +9,8 @@ use crate::tools::newer_node;
 
 const GET_NODE: &str = "install Node.js 20.19 or later, with npm";
 
+const LOCK: &str = "package-lock.json";
+
 /// The JavaScript benchmark, from the root.
 const BENCH: &str = "benches/js/run.mjs";
 
@@ -20,18 +22,56 @@ pub(crate) const PACKAGE: &str = "npm/jazz-native-storage";
 /// By `npm install --no-save`, which keeps to the lock file as `npm ci` does, but does not refuse one that lacks the
 /// optional packages of platforms other than the one it was written on.
 pub(crate) fn ensure_modules() -> Outcome<()> {
-    let lock = root().join("package-lock.json");
+    ensure_modules_in(&root())
+}
+
+/// The same for a project outside the workspace, which has a lock file of its own.
+fn ensure_modules_in(project: &Path) -> Outcome<()> {
+    let lock = project.join(LOCK);
     let wanted = fs::read(&lock)
-        .map_err(|error| format!("cannot read package-lock.json ({error}): run `npm install`"))?;
-    let stamp = modules().join(".installed-package-lock.json");
+        .map_err(|error| format!("cannot read {} ({error}): run `npm install`", lock.display()))?;
+    let stamp = project.join("node_modules/.installed-package-lock.json");
     if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    run(
-        command(script("npm"), &["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"]),
-        GET_NODE,
-    )?;
+    let mut install =
+        command(script("npm"), &["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"]);
+    // It acts as in the folder, whatever script of the workspace this program has been started by.
+    install.current_dir(project);
+    run(install, GET_NODE)?;
     fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
+}
+
+/// Installs the packages of a project outside the workspace, and among them ours as it is published.
+pub(crate) fn ensure_outside(project: &str) -> Outcome<()> {
+    let project = root().join(project);
+    ensure_modules_in(&project)?;
+    let packed = root().join("target/xtask/packed");
+    let package = project.join("node_modules/jazz-native-storage");
+    for folder in [&packed, &package] {
+        if folder.exists() {
+            fs::remove_dir_all(folder)
+                .map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
+        }
+        fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    }
+    let mut pack = command(script("npm"), &["pack", "--silent", "--pack-destination"]);
+    pack.arg(&packed).current_dir(root().join(PACKAGE));
+    run(pack, GET_NODE)?;
+    let tarball = fs::read_dir(&packed)
+        .ok()
+        .and_then(|mut entries| entries.next()?.ok())
+        .ok_or_else(|| format!("npm has packed nothing to {}", packed.display()))?;
+    let mut unpack = command("tar", &["--strip-components=1", "-xzf"]);
+    unpack.arg(tarball.path()).arg("-C").arg(&package);
+    run(unpack, "install tar")
+}
+
+/// Runs a script of a project outside the workspace.
+pub(crate) fn outside_script(project: &str, name: &str) -> Outcome<()> {
+    let mut script = command(script("npm"), &["run", "--silent", name]);
+    script.current_dir(root().join(project));
+    run(script, GET_NODE)
 }
 
 /// Installs a package of npm's, such as `name@1.2.3`, and what it needs, into a folder of its own outside the workspace's.
@@ -39,7 +79,6 @@ pub(crate) fn install_into(folder: &Path, package: &str) -> Outcome<()> {
     write(&folder.join("package.json"), "{ \"private\": true }\n")?;
     let mut install = command(script("npm"), &["install", "--prefix"]);
     install.arg(folder).args(["--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error", package]);
-    // It acts as in the folder, whatever script of the workspace this program has been started by.
     install.current_dir(folder);
     run(install, GET_NODE)
 }
@@ -98,7 +137,9 @@ fn typescript_projects() -> Outcome<Vec<String>> {
         folders
             .into_iter()
             .map(|folder| format!("{folder}/tsconfig.json"))
-            .filter(|project| root().join(project).exists()),
+            .filter(|project| root().join(project).exists())
+            // Those outside the workspace check their types themselves, where their packages are installed.
+            .filter(|project| !root().join(project).with_file_name(LOCK).exists()),
     );
     Ok(projects)
 }

@@ -207,6 +207,12 @@ const SUITES: &[Suite] = &[
         run: bindings::web,
     },
     Suite {
+        name: "example-react",
+        proves: "in Chromium and Firefox: an app of jazz-tools, built by Vite with the package as it is published, keeps what is entered",
+        needs: &["modules"],
+        run: bindings::example_react,
+    },
+    Suite {
         name: "tarball",
         proves: "the packages as they are published load and work without the checkout",
         needs: &["addon", "package"],
@@ -271,7 +277,7 @@ pub(crate) fn or_skipped<T>(outcome: Outcome<T>) -> Outcome<T> {
 /// Prints the names of all suites and what they prove.
 pub(crate) fn list() {
     for suite in SUITES {
-        println!("{:<12} {}", suite.name, suite.proves);
+        println!("{:<13} {}", suite.name, suite.proves);
     }
 }
 
@@ -348,7 +354,7 @@ fn unmet(suite: &Suite, done: &[Done]) -> Option<String> {
 
 fn report(done: &[Done], total: Duration) -> bool {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    println!("\n{:<12} {:<8} {:>8}", "suite", "result", "seconds");
+    println!("\n{:<13} {:<8} {:>8}", "suite", "result", "seconds");
     for Done { suite, verdict, time } in done {
         let (count, word, detail) = match verdict {
             Verdict::Passed => (&mut passed, "passed", ""),
@@ -356,9 +362,9 @@ fn report(done: &[Done], total: Duration) -> bool {
             Verdict::Skipped(reason) => (&mut skipped, "skipped", reason.as_str()),
         };
         *count += 1;
-        println!("{:<12} {word:<8} {:>8.1}  {detail}", suite.name, time.as_secs_f64());
+        println!("{:<13} {word:<8} {:>8.1}  {detail}", suite.name, time.as_secs_f64());
     }
-    println!("{:<12} {:<8} {:>8.1}", "total", "", total.as_secs_f64());
+    println!("{:<13} {:<8} {:>8.1}", "total", "", total.as_secs_f64());
     let in_ci = std::env::var_os("CI").is_some_and(|value| value != "false" && !value.is_empty());
     if in_ci && skipped > 0 {
         println!("CI is set: a skipped suite fails the run");
