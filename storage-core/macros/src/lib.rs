@@ -19,7 +19,8 @@ use syn::{
 /// Exports the public methods of an `impl` block, each of which returns a `Result`.
 ///
 /// A method with `#[lane(Write)]` (or another lane of the storage's queue) gets a twin `…_async`, which does the same on
-/// that lane. With `#[lane(Upkeep, only)]` the twin alone is exported, and the method is for Rust. A method without `self`
+/// that lane. With `#[lane(Upkeep, only)]` the twin alone is exported, and the method is for Rust;
+/// in WebAssembly, `…_in_slices`, which does the same with pauses, is run by `wasm::in_slices`. A method without `self`
 /// makes a value of the type; its twin, which needs a lane as well, runs on a thread of its own.
 ///
 /// In scope must be `guarded`, which turns panics into errors, `Pending`, the future that a twin gives, `detached`, which
@@ -107,7 +108,8 @@ fn expand_methods(block: &ItemImpl) -> Result<Tokens> {
             } else {
                 quote! { constructor }
             };
-            wasm.extend(method.future(&quote! { #[wasm_bindgen(js_name = #js)] }));
+            let attribute = quote! { #[wasm_bindgen(js_name = #js)] };
+            wasm.extend(if only { method.sliced(&attribute) } else { method.future(&attribute) });
             uniffi.extend(method.future(&quote! { #[uniffi::#makes(name = #snake)] }));
         }
     }
@@ -319,6 +321,22 @@ impl<'a> Operation<'a> {
             #attribute
             pub async fn #future(#inputs) #output {
                 #call(#(#names),*).await
+            }
+        }
+    }
+
+    /// The same where there is one thread, of what takes long: it is done in slices.
+    fn sliced(&self, attribute: &Tokens) -> Tokens {
+        let (output, inputs) = (&self.sig.output, &self.sig.inputs);
+        let future = format_ident!("{}_future", self.sig.ident);
+        let in_slices = format_ident!("{}_in_slices", self.sig.ident);
+        let names = self.arguments.iter().map(|(_, name)| name);
+        let documentation = self.documentation();
+        quote! {
+            #documentation
+            #attribute
+            pub async fn #future(#inputs) #output {
+                super::wasm::in_slices(self.#in_slices(#(#names),*)).await
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::store::bftree::BfTreeStorage;
 use crate::store::content::{ContentStore, StoreOutcome};
 use crate::store::rows::{CoValueId, KnownState, LockOutcome, LockTiming, SessionId, SyncStateUpdate};
 use crate::store::traits::StorageBackend;
+use std::pin::Pin;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,9 +44,9 @@ pub(super) trait Backing: Send + Sync {
     fn release_lock(&self, key: &[u8], session: &SessionId, now: f64) -> Result<()>;
     fn flush(&self) -> Result<()>;
     fn maintain(&self, work: u64) -> Result<bool>;
-    fn compact(&self) -> Result<()>;
-    fn verify(&self, task: &StorageTask) -> Result<VerifyReport>;
-    fn backup(&self, target: &BackupLocation, task: &StorageTask) -> Result<BackupResult>;
+    fn compact(&self) -> Sliced<'_, ()>;
+    fn verify<'a>(&'a self, task: &'a StorageTask) -> Sliced<'a, VerifyReport>;
+    fn backup<'a>(&'a self, target: &'a BackupLocation, task: &'a StorageTask) -> Sliced<'a, BackupResult>;
     fn stats(&self) -> Result<EngineStats>;
     fn close(&self) -> Result<()>;
     fn is_in_place(&self) -> bool;
@@ -55,6 +56,9 @@ pub(super) trait Backing: Send + Sync {
     /// What waits until all that was done so far is as durable as a completed operation must be. None: it is.
     fn ticket(&self) -> Option<Ticket>;
 }
+
+/// An operation with pauses (see [`crate::engine::slices`]).
+pub(super) type Sliced<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
 
 /// See [`Backing::ticket`].
 pub(super) type Ticket = Box<dyn FnOnce() -> Result<()> + Send>;
@@ -136,14 +140,14 @@ impl<F: FileIO, D: Delta> Backing for Shared<F, D> {
     fn maintain(&self, work: u64) -> Result<bool> {
         self.store.maintain(work)
     }
-    fn compact(&self) -> Result<()> {
-        self.store.compact()
+    fn compact(&self) -> Sliced<'_, ()> {
+        Box::pin(self.store.compact_in_slices())
     }
-    fn verify(&self, task: &StorageTask) -> Result<VerifyReport> {
-        self.store.verify(&mut watched(task)).map(VerifyReport::from)
+    fn verify<'a>(&'a self, task: &'a StorageTask) -> Sliced<'a, VerifyReport> {
+        Box::pin(async { self.store.verify_in_slices(&mut watched(task)).await.map(VerifyReport::from) })
     }
-    fn backup(&self, target: &BackupLocation, task: &StorageTask) -> Result<BackupResult> {
-        backup::backup(&self.store, target, task)
+    fn backup<'a>(&'a self, target: &'a BackupLocation, task: &'a StorageTask) -> Sliced<'a, BackupResult> {
+        Box::pin(backup::backup(&self.store, target, task))
     }
     fn stats(&self) -> Result<EngineStats> {
         self.store.stats()

@@ -5,6 +5,7 @@ use super::pending::{Pending, detached};
 use super::task::StorageTask;
 use crate::engine::backup::{Copied, Source, Target};
 use crate::engine::delta::Delta;
+use crate::engine::slices::at_once;
 use crate::error::{Error, Result};
 use crate::file::{FileIO, NativeFileIO};
 use crate::store::queued::guarded;
@@ -80,10 +81,10 @@ fn apart(option: &'static str, path: &str) -> Result<(NativeFileIO, String)> {
 }
 
 /// Runs what makes a directory, which does not stay if that fails and it was not there before.
-fn making<T>(path: &str, make: impl FnOnce(NativeFileIO) -> Result<T>) -> Result<T> {
+async fn making<T>(path: &str, make: impl AsyncFnOnce(NativeFileIO) -> Result<T>) -> Result<T> {
     let io = NativeFileIO::new(path);
     let absent = !io.is_there();
-    make(io.clone()).inspect_err(|_| {
+    make(io.clone()).await.inspect_err(|_| {
         if absent {
             // It stays if something else was put there meanwhile.
             let _ = io.remove_dir();
@@ -92,7 +93,7 @@ fn making<T>(path: &str, make: impl FnOnce(NativeFileIO) -> Result<T>) -> Result
 }
 
 /// See [`super::NativeStorage::backup`].
-pub(super) fn backup<F: FileIO, D: Delta>(
+pub(super) async fn backup<F: FileIO, D: Delta>(
     store: &BfTreeStorage<F, D>,
     target: &BackupLocation,
     task: &StorageTask,
@@ -101,11 +102,11 @@ pub(super) fn backup<F: FileIO, D: Delta>(
     let copied = match target.place("target")? {
         Place::File(path) => {
             let (io, name) = apart("target", path)?;
-            store.backup(Target::File(&io, &name), each)?
+            store.backup_in_slices(Target::File(&io, &name), each).await?
         }
         Place::Directory(path) => {
             check_path("target", path)?;
-            making(path, |io| store.backup(Target::Directory(&io), each))?
+            making(path, async |io| store.backup_in_slices(Target::Directory(&io), each).await).await?
         }
     };
     Ok(copied.into())
@@ -132,6 +133,6 @@ pub fn restore_backup(from: BackupLocation, path: String, task: &StorageTask) ->
     };
     let options = StoreOptions { engine: platform_defaults(), ..StoreOptions::default() };
     let each = &mut |done, total| task.step(done, total);
-    let copied = making(&path, |io| BfTreeStorage::<_>::restore(source, io, options, each))?;
+    let copied = at_once(making(&path, async |io| BfTreeStorage::<_>::restore(source, io, options, each)))?;
     Ok(copied.into())
 }

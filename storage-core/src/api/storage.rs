@@ -26,6 +26,7 @@ use super::listener::EventListener;
 use super::options::{LockRefusal, LockResult, OpenOptions, StorageStats};
 use super::pending::{Pending, detached};
 use super::task::StorageTask;
+use crate::engine::slices::at_once;
 use crate::error::{Error, Result};
 use crate::format::wire::{self, Batch, StoreStatus};
 use crate::store::content::StoreOutcome;
@@ -70,6 +71,21 @@ fn id_list(ids: &[CoValueId]) -> Result<Bytes> {
 /// A number of JavaScript's as a count of something: what is no number, or negative, is 0.
 fn count(number: f64) -> u64 {
     number as u64
+}
+
+/// What takes long, with pauses. Where there is one thread, the forms that do not block are made of these.
+impl NativeStorage {
+    async fn compact_in_slices(&self) -> Result<()> {
+        self.backing()?.compact().await
+    }
+
+    async fn verify_in_slices(&self, task: &StorageTask) -> Result<VerifyReport> {
+        self.backing()?.verify(task).await
+    }
+
+    async fn backup_in_slices(&self, target: BackupLocation, task: &StorageTask) -> Result<BackupResult> {
+        self.backing()?.backup(&target, task).await
+    }
 }
 
 #[operations]
@@ -298,7 +314,7 @@ impl NativeStorage {
     /// erased is left on disk. Loads and stores go on meanwhile.
     #[lane(Upkeep, only)]
     pub fn compact(&self) -> Result<()> {
-        self.backing()?.compact()
+        at_once(self.compact_in_slices())
     }
 
     /// Compares every checksum, and every row of the index with the log. Loads and stores go on meanwhile. Damage is in the
@@ -308,7 +324,7 @@ impl NativeStorage {
     /// `CANCELLED`, and failures to read.
     #[lane(Upkeep, only)]
     pub fn verify(&self, task: &StorageTask) -> Result<VerifyReport> {
-        self.backing()?.verify(task)
+        at_once(self.verify_in_slices(task))
     }
 
     /// Copies the store as it is now to a file that does not exist, or to a directory that is empty or absent. Everything
@@ -319,7 +335,7 @@ impl NativeStorage {
     /// the file system. Nothing is left of the copy then.
     #[lane(Upkeep, only)]
     pub fn backup(&self, target: BackupLocation, task: &StorageTask) -> Result<BackupResult> {
-        self.backing()?.backup(&target, task)
+        at_once(self.backup_in_slices(target, task))
     }
 
     /// Counters and sizes at this moment.

@@ -1,17 +1,21 @@
 //! What wasm-bindgen cannot know: how bytes, errors and listeners cross to JavaScript.
 //!
 //! - A byte argument is copied into the memory of the module, a result out of it.
-//! - There is one thread. A call that does not block does its work at once, and its promise is settled when it returns.
+//! - There is one thread. A call that does not block does its work at once, and its promise is settled when it returns; but
+//!   what takes long is done in slices, so that others are answered meanwhile. When, the host may say (`setTurns`).
 //! - An error is a JavaScript `Error` whose `code` is the stable code of the engine's error.
 //! - "Nothing" is `undefined`.
 //! - A listener is called in a microtask, when no call into the module is under way.
 
 use super::bytes::{Bytes, Lent};
 use super::listener::{EventListener, ProgressListener, StorageEvent, TaskProgress};
-use crate::error::Error;
-use js_sys::{Function, Reflect};
+use crate::engine::slices::slice;
+use crate::error::{Error, Result};
+use js_sys::{Function, Promise, Reflect};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::pin::pin;
+use std::task::Poll;
 use wasm_bindgen::convert::{FromWasmAbi, IntoWasmAbi, OptionIntoWasmAbi};
 use wasm_bindgen::describe::WasmDescribe;
 use wasm_bindgen::prelude::*;
@@ -63,6 +67,13 @@ extern "C" {
     #[wasm_bindgen(js_name = queueMicrotask)]
     fn queue_microtask(function: &JsValue);
 
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(function: &Function);
+
+    /// A function that gives a promise of the next turn.
+    #[wasm_bindgen(typescript_type = "() => Promise<void>")]
+    pub type TurnFunction;
+
     /// A function that listens to how far an operation has come.
     #[wasm_bindgen(typescript_type = "(progress: TaskProgress) => void")]
     pub type ProgressFunction;
@@ -75,6 +86,38 @@ extern "C" {
 thread_local! {
     /// The functions that listen, by number: they belong to the thread that they were given on, listeners to any.
     static FUNCTIONS: RefCell<HashMap<u32, Function>> = RefCell::default();
+}
+
+thread_local! {
+    static TURNS: RefCell<Option<Function>> = const { RefCell::new(None) };
+}
+
+/// Bytes of work in a slice: about a millisecond.
+const SLICE_WORK: u64 = 256 * 1024;
+
+/// Says when the next slice of what takes long may be done: when the promise that this gives is settled. Without it that is
+/// after a timeout of 0.
+#[wasm_bindgen(js_name = setTurns)]
+#[allow(unreachable_pub, reason = "exported to JavaScript")]
+pub fn set_turns(turns: TurnFunction) {
+    TURNS.set(Some(turns.unchecked_into()));
+}
+
+/// Runs an operation in slices, each in a turn of its own.
+pub(super) async fn in_slices<T>(operation: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut operation = pin!(operation);
+    loop {
+        let turns = TURNS.with_borrow(Clone::clone);
+        let turn = match turns.map(|turns| turns.call0(&JsValue::UNDEFINED)) {
+            Some(Ok(turn)) => Promise::resolve(&turn),
+            Some(Err(_)) | None => Promise::new(&mut |resolve, _| set_timeout(&resolve)),
+        };
+        // One that is rejected is no reason to leave the operation where it is.
+        let _ = wasm_bindgen_futures::JsFuture::from(turn).await;
+        if let Poll::Ready(result) = slice(operation.as_mut(), SLICE_WORK) {
+            return result;
+        }
+    }
 }
 
 /// The number of a JavaScript function that listens.

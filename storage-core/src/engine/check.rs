@@ -9,6 +9,7 @@ use super::part::Windows;
 use super::run::RunFile;
 use super::salvage::note;
 use super::segment::{RecordBytes, Scanner, Segment, describe};
+use super::slices::{self, pause};
 use super::state::Core;
 use super::{Engine, Schema};
 use crate::error::{Error, Result};
@@ -18,6 +19,12 @@ use crate::format::record::{BadRecord, SEGMENT_HEADER, SegmentHeader};
 use crate::format::row::{Group, Key};
 use crate::format::{Location, Ordinal};
 use std::sync::Arc;
+
+/// The segments' progress is told each time so many bytes were read.
+const TOLD_BYTES: u64 = 64 * 1024;
+/// What a block of a run, and a group without its records, count for between pauses, in bytes.
+const BLOCK_WORK: u64 = 16 * 1024;
+const GROUP_WORK: u64 = 4 * 1024;
 
 /// Told how many bytes of how many are done; false to stop.
 pub type OnProgress<'p> = &'p mut dyn FnMut(Progress) -> bool;
@@ -110,10 +117,13 @@ pub struct Verified {
 pub(super) struct Uncached<F: FileIO> {
     pub(super) layers: Arc<Layers<F>>,
     pub(super) windows: Windows,
+    /// Bytes of the records that were asked for.
+    pub(super) read: u64,
 }
 
 impl<F: FileIO> Records for Uncached<F> {
     fn record(&mut self, location: Location) -> Result<RecordBytes> {
+        self.read += u64::from(location.len);
         let segment = self.layers.segment(location.segment)?;
         self.windows.record(segment, location)
     }
@@ -138,6 +148,14 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     /// # Errors
     /// [`Error::Cancelled`] if `on_progress` says so, and failures to read. Damage is no error: it is in the report.
     pub fn verify(&self, on_progress: OnProgress<'_>) -> Result<Verified> {
+        slices::at_once(self.verify_in_slices(on_progress))
+    }
+
+    /// The same, with pauses.
+    ///
+    /// # Errors
+    /// Those of [`Engine::verify`].
+    pub async fn verify_in_slices(&self, on_progress: OnProgress<'_>) -> Result<Verified> {
         // What is only in the delta is checked through the log's records, which are all in files.
         let (layers, end) = {
             let log = self.core.log();
@@ -152,9 +170,9 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
             layers,
         };
         work.slots()?;
-        work.runs()?;
-        work.segments(end)?;
-        work.groups()?;
+        work.runs().await?;
+        work.segments(end).await?;
+        work.groups().await?;
         Ok(work.report)
     }
 }
@@ -187,7 +205,7 @@ impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
         Ok(())
     }
 
-    fn runs(&mut self) -> Result<()> {
+    async fn runs(&mut self) -> Result<()> {
         let layers = Arc::clone(&self.layers);
         for part in layers.parts() {
             let entry = &part.entry;
@@ -203,6 +221,7 @@ impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
             let mut scan = run.scan(Group([0; 16]));
             let mut last: Option<Key> = None;
             loop {
+                pause(BLOCK_WORK).await;
                 match scan.advance_block() {
                     Ok(Some((offset, rows))) => {
                         let keys = || rows.iter().map(|(key, _)| *key);
@@ -231,17 +250,17 @@ impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
         Ok(())
     }
 
-    fn segments(&mut self, end: u64) -> Result<()> {
+    async fn segments(&mut self, end: u64) -> Result<()> {
         let active = self.layers.segments.keys().rev().find(|id| !id.is_pack()).copied();
         let all: Vec<Arc<Segment<F>>> = self.layers.segments.values().map(Arc::clone).collect();
         for segment in all {
-            let scanned = self.segment(&segment, (Some(segment.id()) == active).then_some(end));
+            let scanned = self.segment(&segment, (Some(segment.id()) == active).then_some(end)).await;
             scanned.or_else(|e| self.note(e, Vec::new()))?;
         }
         Ok(())
     }
 
-    fn segment(&mut self, segment: &Arc<Segment<F>>, end: Option<u64>) -> Result<()> {
+    async fn segment(&mut self, segment: &Arc<Segment<F>>, end: Option<u64>) -> Result<()> {
         let header = segment.read_up_to(0, SEGMENT_HEADER as usize)?;
         let valid = SegmentHeader::decode(&header);
         if !valid.is_ok_and(|header| header.id == segment.id() && header.store == self.core.identity.0) {
@@ -263,8 +282,9 @@ impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
                     }
                 }
             }
-            if scanner.offset() - told > 1 << 20 {
+            if scanner.offset() - told > TOLD_BYTES {
                 self.advance(scanner.offset() - told)?;
+                pause(scanner.offset() - told).await;
                 told = scanner.offset();
             }
         }
@@ -273,7 +293,7 @@ impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
     }
 
     /// Compares the rows of every group with the log.
-    fn groups(&mut self) -> Result<()> {
+    async fn groups(&mut self) -> Result<()> {
         let limit = self.core.options.buffer_bytes;
         let mut groups = Groups::new(&self.layers)?;
         let mut reader: Option<Uncached<F>> = None;
@@ -286,10 +306,12 @@ impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
                 }
             };
             if reader.as_ref().is_none_or(|reader| !Arc::ptr_eq(&reader.layers, &layers)) {
-                reader = Some(Uncached { layers, windows: Windows::new(limit) });
+                reader = Some(Uncached { layers, windows: Windows::new(limit), read: 0 });
             }
             let Some(records) = &mut reader else { continue };
+            let before = records.read;
             let checked = self.core.schema.check(&rows, &|ordinal| ordinal, records, &mut Vec::new())?;
+            let read = records.read - before;
             self.report.covalues += u64::from(checked.created.is_some());
             self.report.transactions += checked.transactions;
             let ids: Vec<Vec<u8>> = checked.id.into_iter().collect();
@@ -305,6 +327,7 @@ impl<F: FileIO, S: Schema, D: Delta> Verification<'_, '_, F, S, D> {
             if groups.seen.is_multiple_of(256) {
                 self.advance(0)?;
             }
+            pause(GROUP_WORK + read).await;
         }
         let left = self.progress.total - self.progress.done;
         self.advance(left)

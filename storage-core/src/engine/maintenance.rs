@@ -19,6 +19,7 @@ use super::part::{Rewriting, record_bytes};
 use super::reserve::RESERVE_FILE;
 use super::run::RunFile;
 use super::segment::Segment;
+use super::slices::pause;
 use super::state::{Core, Index};
 use crate::error::{Error, Result};
 use crate::file::FileIO;
@@ -510,7 +511,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
     }
 
     /// See [`super::Engine::compact`].
-    pub(super) fn compact(&self) -> Result<()> {
+    pub(super) async fn compact(&self) -> Result<()> {
         self.checkpoint()?;
         {
             let mut m = self.maintenance();
@@ -521,27 +522,34 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             m.compacting = Some(Compacting { merged: false, rewritten: BTreeSet::new() });
         }
         // The lock is let go between steps, so that writers and the thread go on.
-        loop {
-            let mut m = self.maintenance();
-            // Nobody goes on with what the thread, or another caller, met the end of.
-            self.latch.check()?;
-            if m.closed {
-                return Err(Error::Cancelled);
-            }
-            if m.compacting.is_none() && m.merge.is_none() {
-                return m.stalled().map_or(Ok(()), |e| Err(e.clone()));
-            }
-            match self.step(&mut m, STEP_WORK)? {
-                Step::More => {}
-                Step::Paused => m.pause = 0,
-                // Nothing more will be done: damage was met.
-                Step::Idle => {
-                    m.compacting = None;
-                    self.latch.check()?;
-                    return m.stalled().map_or(Ok(()), |e| Err(e.clone()));
-                }
+        while self.compact_step()? == Step::More {
+            pause(STEP_WORK).await;
+        }
+        Ok(())
+    }
+
+    fn compact_step(&self) -> Result<Step> {
+        let mut m = self.maintenance();
+        // Nobody goes on with what the thread, or another caller, met the end of.
+        self.latch.check()?;
+        if m.closed {
+            return Err(Error::Cancelled);
+        }
+        let ended = |m: &Maintenance<F, D>| m.stalled().map_or(Ok(Step::Idle), |e| Err(e.clone()));
+        if m.compacting.is_none() && m.merge.is_none() {
+            return ended(&m);
+        }
+        match self.step(&mut m, STEP_WORK)? {
+            Step::More => {}
+            Step::Paused => m.pause = 0,
+            // Nothing more will be done: damage was met.
+            Step::Idle => {
+                m.compacting = None;
+                self.latch.check()?;
+                return ended(&m);
             }
         }
+        Ok(Step::More)
     }
 
     /// See [`super::Engine::close`].

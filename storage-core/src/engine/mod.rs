@@ -34,6 +34,7 @@ pub mod reserve;
 pub mod run;
 pub mod salvage;
 pub mod segment;
+pub mod slices;
 mod staged;
 mod state;
 pub mod sync;
@@ -405,7 +406,12 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
 
     /// Merges all layers into one and rewrites what is mostly dead, so that nothing that was erased is left on disk.
     pub fn compact(&self) -> Result<()> {
-        self.core.compact()
+        slices::at_once(self.compact_in_slices())
+    }
+
+    /// The same, with pauses.
+    pub async fn compact_in_slices(&self) -> Result<()> {
+        self.core.compact().await
     }
 
     /// Does about `work` bytes of what is due, and tells whether more is.

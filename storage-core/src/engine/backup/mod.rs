@@ -19,6 +19,7 @@ pub use target::INCOMPLETE;
 use super::delta::Delta;
 use super::layers::Layers;
 use super::run::RunFile;
+use super::slices::{at_once, pause};
 use super::state::Core;
 use super::{Engine, Schema};
 use crate::error::{Error, Result};
@@ -76,7 +77,19 @@ impl<F: FileIO, S: Schema, D: Delta> Engine<F, S, D> {
     /// [`Error::TargetExists`]; [`Error::Corrupt`] with file and offset of damage that was met; [`Error::Cancelled`];
     /// those of the file systems. The target is then as it was before.
     pub fn backup<G: FileIO>(&self, target: Target<'_, G>, progress: &mut OnProgress<'_>) -> Result<Copied> {
-        self.core.picture()?.copy_to(target, progress)
+        at_once(self.backup_in_slices(target, progress))
+    }
+
+    /// The same, with pauses.
+    ///
+    /// # Errors
+    /// Those of [`Engine::backup`].
+    pub async fn backup_in_slices<G: FileIO>(
+        &self,
+        target: Target<'_, G>,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<Copied> {
+        self.core.picture()?.copy_to(target, progress).await
     }
 }
 
@@ -126,30 +139,34 @@ impl<F: FileIO> Picture<F> {
         Copied { files, bytes }
     }
 
-    fn copy_to<G: FileIO>(&self, target: Target<'_, G>, progress: &mut OnProgress<'_>) -> Result<Copied> {
+    async fn copy_to<G: FileIO>(
+        &self,
+        target: Target<'_, G>,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<Copied> {
         let copied = self.copied();
         match target {
-            Target::Directory(io) => self.copy(Directory::create(io)?, progress)?,
+            Target::Directory(io) => self.copy(Directory::create(io)?, progress).await?,
             Target::File(io, name) => {
                 let entries = u32::try_from(copied.files + 1)
                     .map_err(|_| Error::Internal("a store has too many files".to_owned()))?;
                 let header = Header { store: self.manifest.store, entries, bytes: copied.bytes };
-                self.copy(Archive::create(io, name, &header)?, progress)?;
+                self.copy(Archive::create(io, name, &header)?, progress).await?;
             }
         }
         Ok(copied)
     }
 
-    fn copy<T: Sink>(&self, sink: T, progress: &mut OnProgress<'_>) -> Result<()> {
+    async fn copy<T: Sink>(&self, sink: T, progress: &mut OnProgress<'_>) -> Result<()> {
         let mut copy = Copy { io: &*self.io, sink, progress, done: 0, total: self.copied().bytes };
         for (id, run) in &self.runs {
-            copy.file(EntryKind::Run(*id), run.file_len(), &mut SealedParts::new(run.sealed_parts()))?;
+            copy.file(EntryKind::Run(*id), run.file_len(), &mut SealedParts::new(run.sealed_parts())).await?;
         }
         // The records of the log have consecutive numbers, over all segments from the replay position on.
         let mut expected = self.manifest.replay_lsn;
         for (id, len) in &self.segments {
             let mut check = Records::new(*id, self.manifest.store, *len);
-            copy.file(EntryKind::Segment(*id), *len, &mut check)?;
+            copy.file(EntryKind::Segment(*id), *len, &mut check).await?;
             if !id.is_pack() && *id >= self.manifest.replay_from {
                 let (first, next) = check.numbers();
                 copy.continues(*id, expected, first)?;
@@ -204,7 +221,7 @@ impl<F: FileIO, T: Sink> Copy<'_, '_, F, T> {
     }
 
     /// Copies the first `len` bytes of a file, which `check` passes.
-    fn file(&mut self, kind: EntryKind, len: u64, check: &mut dyn Check) -> Result<()> {
+    async fn file(&mut self, kind: EntryKind, len: u64, check: &mut dyn Check) -> Result<()> {
         let name = kind.name();
         let missing = |offset| Bad { offset, detail: "the file ends too early".to_owned(), newer: None };
         if !self.io.exists(&name)? {
@@ -225,6 +242,7 @@ impl<F: FileIO, T: Sink> Copy<'_, '_, F, T> {
             self.sink.write(piece)?;
             offset += piece.len() as u64;
             self.done += piece.len() as u64;
+            pause(piece.len() as u64).await;
         }
         check.finish().map_err(|bad| self.corrupt(kind, bad))?;
         self.sink.end()

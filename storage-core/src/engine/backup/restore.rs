@@ -6,6 +6,7 @@
 use super::target::{Directory, INCOMPLETE, Sink, clear};
 use super::{Copied, OnProgress, Picture, READ_BYTES, Target, read_full};
 use crate::engine::manifest::{self, Found};
+use crate::engine::slices::at_once;
 use crate::engine::run::RunFile;
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
@@ -80,7 +81,7 @@ fn from_directory<F: FileIO, G: FileIO>(io: F, to: &G, progress: &mut OnProgress
         id = id.next();
     }
     let picture = Picture { io, manifest, _layers: None, runs, segments, next: None };
-    let copied = picture.copy_to(Target::Directory(to), progress);
+    let copied = at_once(picture.copy_to(Target::Directory(to), progress));
     drop(lock);
     copied
 }

@@ -16,6 +16,18 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         self.engine.backup(target, progress)
     }
 
+    /// The same, with pauses (see [`crate::engine::slices`]).
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::backup`].
+    pub async fn backup_in_slices<G: FileIO>(
+        &self,
+        target: Target<'_, G>,
+        progress: &mut OnProgress<'_>,
+    ) -> Result<Copied> {
+        self.engine.backup_in_slices(target, progress).await
+    }
+
     /// Makes a store of a backup in `io`'s directory, which must be empty or absent, and opens and closes it to see that
     /// it is one.
     ///

@@ -104,12 +104,25 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
         self.engine.compact()
     }
 
+    /// The same, with pauses (see [`crate::engine::slices`]).
+    pub async fn compact_in_slices(&self) -> Result<()> {
+        self.engine.compact_in_slices().await
+    }
+
     /// Verifies every checksum, and every row of the index against the log. Loads and stores go on meanwhile.
     ///
     /// # Errors
     /// [`crate::Error::Cancelled`] if `on_progress` gives false, and failures to read. Damage is in the report.
     pub fn verify(&self, on_progress: OnProgress<'_>) -> Result<Verified> {
         self.engine.verify(on_progress)
+    }
+
+    /// The same, with pauses.
+    ///
+    /// # Errors
+    /// Those of [`BfTreeStorage::verify`].
+    pub async fn verify_in_slices(&self, on_progress: OnProgress<'_>) -> Result<Verified> {
+        self.engine.verify_in_slices(on_progress).await
     }
 
     /// Makes a store that opens, and holds all that can be kept, of one that is damaged: indexes are made anew, damaged
