@@ -19,7 +19,8 @@ export type {
   TaskProgress as Progress,
   VerifyReport,
 } from "./generated/native.js";
-export type { JazzNativeStorage } from "./jazz-native-storage.js";
+export type { CoValueReport, SessionReport } from "./inspect.js";
+export type { Hosting, JazzNativeStorage } from "./jazz-native-storage.js";
 export type {
   DegradedEvent,
   Durability,
@@ -58,7 +59,8 @@ export async function restoreBackup(options: RestoreOptions): Promise<BackupResu
   if (typeof options !== "object" || options === null) {
     throw invalid("options", `must be an object with from and path, not ${describe(options)}`);
   }
-  const { from, path } = options;
+  const { from, path, dbName } = options;
+  if (dbName !== undefined) throw invalid("dbName", "names a database of a browser; here a store has a path");
   const location = checkLocation("from", from);
   checkPath("path", path);
   const binding = loadBinding();

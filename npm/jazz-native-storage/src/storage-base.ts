@@ -24,6 +24,7 @@ import type {
   StorageStats,
   VerifyReport,
 } from "./generated/native.js";
+import { type CoValueReport, inspect } from "./inspect.js";
 import type { Flavour, Listeners, NativeStorageEvent } from "./options.js";
 import { setOwn } from "./own.js";
 import { type BackupLocation, checkLocation, type UpkeepOptions, watched } from "./upkeep.js";
@@ -130,6 +131,12 @@ export abstract class StorageBase<Native extends AsyncNativeStorage> {
   /** Figures about the store. */
   async stats(): Promise<StorageStats> {
     return await this.attempt(this.native.statsAsync());
+  }
+
+  /** What is stored of a CoValue; nothing if it is not. A node that uses this storage does not notice. */
+  async inspect(id: string): Promise<CoValueReport | undefined> {
+    const isPending = async (of: string) => (await this.pendingDeletions()).includes(of as RawCoID);
+    return await this.attempt(inspect(this.native, id, isPending));
   }
 
   /** Resolves when everything stored so far survives a power cut, whatever the durability. */

@@ -15,10 +15,12 @@ export interface UpkeepOptions {
 }
 
 export interface RestoreOptions extends UpkeepOptions {
-  /** The backup. It is not changed. */
-  readonly from: BackupLocation;
-  /** The directory of the new store: absent or empty. */
-  readonly path: string;
+  /** The backup, which is not changed; in a browser an archive, which may be a file that the user has picked. */
+  readonly from: BackupLocation | Blob;
+  /** Not in browsers: the directory of the new store, absent or empty. */
+  readonly path?: string;
+  /** In browsers: the name of the new database, which nobody has open and which holds nothing. */
+  readonly dbName?: string;
 }
 
 export interface RepairOptions extends UpkeepOptions {

@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { NativeStorageError } from "../src/errors.js";
+import { Archives } from "../src/host/archives.js";
 import { loadBinding } from "../src/native-node.js";
 import { NativeStorageAsync } from "../src/storage-async.js";
 import { Connection, type Link } from "../src/web/connection.js";
@@ -18,6 +19,8 @@ function engine(path: string | undefined) {
     binding: loadBinding(),
     path,
     files: undefined,
+    engine: "test",
+    archives: new Archives(),
     onBroken: (error) => broken.push(error),
   });
   return {
@@ -30,7 +33,7 @@ function engine(path: string | undefined) {
           const copy = structuredClone(message);
           setImmediate(() => isCut || connection.receive(link, copy));
         },
-      });
+      }, true);
       const link: Link = {
         post: (message) => {
           const copy = structuredClone(message);
@@ -199,15 +202,17 @@ test("an engine of another version is refused, and so is a batch that follows no
     binding: loadBinding(),
     path: undefined,
     files: undefined,
+    engine: "test",
+    archives: new Archives(),
     onBroken: (error) => {
       throw error;
     },
   });
-  const { receive } = server.connect({ post: (message) => told.push(message) });
+  const { receive } = server.connect({ post: (message) => told.push(message) }, true);
   const request = { durability: "memory" } as const;
   receive({ kind: "open", request, versions: { ...VERSIONS, protocol: VERSIONS.protocol + 1 } });
   expect(told).toEqual([{ kind: "opened", error: expect.objectContaining({ code: "BINDING_VERSION" }) }]);
-  const other = server.connect({ post: (message) => told.push(message) });
+  const other = server.connect({ post: (message) => told.push(message) }, true);
   other.receive({ kind: "open", request, versions: VERSIONS });
   const writer = new FrameWriter();
   writer.call("storeBatch", [Uint8Array.from([1, 0, 0, 128, 1, 0, 0, 0, 9])]);
@@ -232,10 +237,12 @@ test("what the engine throws without a code breaks it, and nothing is answered f
     binding: { NativeStorage: { open: () => storage } } as unknown as ReturnType<typeof loadBinding>,
     path: "/x",
     files: undefined,
+    engine: "test",
+    archives: new Archives(),
     onBroken: (error) => broken.push(error),
   });
   const answers: FromServer[] = [];
-  const { receive, end } = server.connect({ post: (message) => answers.push(message) });
+  const { receive, end } = server.connect({ post: (message) => answers.push(message) }, true);
   const link: Link = { post: receive, close: end };
   connection.attach(link);
   for (let turn = 0; turn < 2; turn++) {
@@ -272,12 +279,14 @@ test("files are added before an operation, and what was stored is maintained and
     binding: { NativeStorage: { open: () => storage } } as unknown as ReturnType<typeof loadBinding>,
     path: "/x",
     files,
+    engine: "test",
+    archives: new Archives(),
     onBroken: (error) => {
       throw error;
     },
   });
   const answers: FromServer[] = [];
-  const { receive } = server.connect({ post: (message) => answers.push(message) });
+  const { receive } = server.connect({ post: (message) => answers.push(message) }, true);
   receive({ kind: "open", request: {}, versions: VERSIONS });
   const writer = new FrameWriter();
   writer.call("store", [new Uint8Array(3)]);

@@ -376,7 +376,11 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
     }
 
     fn records(&self) -> Uncached<F> {
-        Uncached { layers: Arc::clone(&self.layers), windows: Windows::new(self.options.buffer_bytes), read: 0 }
+        Uncached {
+            layers: Arc::clone(&self.layers),
+            windows: Windows::new(self.options.buffer_bytes),
+            read: 0,
+        }
     }
 
     fn rewrite(mut self) -> Result<Repaired> {

@@ -70,6 +70,8 @@ pub fn at_once<T>(operation: impl Future<Output = Result<T>>) -> Result<T> {
     let _within = Within::new(None);
     match pin!(operation).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
-        Poll::Pending => Err(Error::Internal("an operation waited for something else than its turn".to_owned())),
+        Poll::Pending => {
+            Err(Error::Internal("an operation waited for something else than its turn".to_owned()))
+        }
     }
 }

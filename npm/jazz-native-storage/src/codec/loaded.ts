@@ -12,6 +12,8 @@ export interface Piece {
   readonly read: (() => SessionContent) | undefined;
   /** Bytes of its transactions, 0 if left out. */
   readonly size: number;
+  /** The signature at its end; `undefined` if it was left out. */
+  readonly signature: string | undefined;
 }
 
 export interface LoadedSession {
@@ -84,7 +86,7 @@ function readCoValue(reader: ByteReader): LoadedCoValue {
 function readPieceHead(reader: ByteReader): Piece {
   const after = reader.u32();
   const count = reader.u32();
-  if (reader.u8() === PIECE_LEFT_OUT) return { after, count, read: undefined, size: 0 };
+  if (reader.u8() === PIECE_LEFT_OUT) return { after, count, read: undefined, size: 0, signature: undefined };
   const signature = reader.str16();
   const size = reader.u32();
   const start = reader.take(size);
@@ -93,7 +95,7 @@ function readPieceHead(reader: ByteReader): Piece {
     const transactions = readTransactions(new ByteReader(bytes, start, start + size).sharing(), size, count);
     return contentOf(after, transactions, signature);
   };
-  return { after, count, read, size };
+  return { after, count, read, size, signature };
 }
 
 export function contentOf(after: number, newTransactions: Transaction[], signature: string): SessionContent {

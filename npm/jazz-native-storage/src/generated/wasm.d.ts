@@ -790,6 +790,12 @@ export function restoreBackupAsync(from: BackupLocation, path: string, task: Sto
 export function setHost(host: object): void;
 
 /**
+ * Says when the next slice of what takes long may be done: when the promise that this gives is settled. Without it that is
+ * after a timeout of 0.
+ */
+export function setTurns(turns: () => Promise<void>): void;
+
+/**
  * Fails with a sample of the error of a code, so that it can be seen what an app would meet, also with errors that are hard
  * to come by.
  *

@@ -10,7 +10,28 @@
  * - Creating files takes one of the pool to spare. Whoever calls into the module sees to it that there are some.
  */
 import { HOST_OPEN_MODES, type Host, type HostEntry, type HostOpenMode } from "./host.js";
-import { fits, type OpfsPool, type PoolFile } from "./opfs-pool.js";
+import { fits } from "./opfs-pool.js";
+
+/** A file as this needs it; see `PoolFile`. */
+export interface MountedFile {
+  readonly size: number;
+  users: number;
+  readonly handle: { flush(): void };
+  read(bytes: Uint8Array, offset: number): number;
+  write(bytes: Uint8Array, offset: number): number;
+  truncate(size: number): void;
+}
+
+/** What can be a directory of the root; see `OpfsPool`. */
+export interface Mounted {
+  names(): Iterable<string>;
+  find(name: string): MountedFile | undefined;
+  create(name: string): MountedFile | undefined;
+  rename(file: MountedFile, name: string): void;
+  remove(file: MountedFile): void;
+  release(file: MountedFile): void;
+  syncNames(): void;
+}
 
 /** An error as Node has it: the module goes by the code. */
 class HostError extends Error {
@@ -32,14 +53,14 @@ class HostError extends Error {
 }
 
 export class OpfsHost implements Host {
-  readonly #pools = new Map<string, OpfsPool>();
+  readonly #pools = new Map<string, Mounted>();
   readonly #open = new Map<number, Opened>();
   readonly #directories = new Set<string>(["/"]);
   readonly #locked = new Map<number, string>();
   #lastNumber = 0;
 
   /** Makes a pool the directory of this name. */
-  mount(directory: string, pool: OpfsPool): void {
+  mount(directory: string, pool: Mounted): void {
     this.#pools.set(directory, pool);
     this.#directories.add(`/${directory}`);
   }
@@ -164,7 +185,7 @@ export class OpfsHost implements Host {
     }
   }
 
-  #find(path: string): PoolFile | undefined {
+  #find(path: string): MountedFile | undefined {
     const { mount, name } = parts(path);
     return this.#pools.get(mount)?.find(name);
   }
@@ -189,14 +210,14 @@ export class OpfsHost implements Host {
     return new HostError("ENOENT", `there is no ${path}`);
   }
 
-  #file(path: string): PoolFile {
+  #file(path: string): MountedFile {
     const file = this.#find(path);
     if (file) return file;
     throw this.#entry(path) ? new HostError("EISDIR", `${path} is a directory`) : this.#missing(path);
   }
 
   /** Where a file is or could be: in a directory that is there, under a name that is no directory. */
-  #place(path: string): { pool: OpfsPool; name: string } {
+  #place(path: string): { pool: Mounted; name: string } {
     const real = resolve(path);
     this.#checkDirectory(parent(real));
     if (!this.#find(real) && this.#entry(real)) throw new HostError("EISDIR", `${real} is a directory`);
@@ -208,7 +229,7 @@ export class OpfsHost implements Host {
     return { pool, name };
   }
 
-  #create(pool: OpfsPool, name: string): PoolFile {
+  #create(pool: Mounted, name: string): MountedFile {
     if (pool.find(name)) throw new HostError("EEXIST", `${name} exists`);
     const file = pool.create(name);
     // Further ones can only be had between two operations.
@@ -233,8 +254,8 @@ function checkLength(path: string): void {
 }
 
 interface Opened {
-  readonly pool: OpfsPool;
-  readonly file: PoolFile;
+  readonly pool: Mounted;
+  readonly file: MountedFile;
 }
 
 /** A path from the root, without what does not lead further. */

@@ -1,17 +1,19 @@
 /** Native storage for Jazz in browsers: an engine in a worker, over the browser's private file system, for all tabs. */
 import { NativeStorageError } from "../errors.js";
+import type { BackupResult } from "../generated/native.js";
 import type { JazzNativeStorage } from "../jazz-native-storage.js";
 import type { NativeStorageOptions } from "../options.js";
-import { NativeStorageAsync } from "../storage-async.js";
-import type { RepairOptions, RestoreOptions } from "../upkeep.js";
+import { type RepairOptions, type RestoreOptions, watched } from "../upkeep.js";
 import { Alone } from "./alone.js";
 import { validateBrowserOptions } from "./browser-options.js";
+import { BrowserStorage } from "./browser-storage.js";
 import { Connection } from "./connection.js";
 import { Database } from "./database.js";
 import { unavailable } from "./failure.js";
 import { type Hosted, startInWorker } from "./hosting.js";
 import type { OpenRequest } from "./protocol.js";
 import { RemoteStorage } from "./remote-storage.js";
+import { checkRestore, RestoreTask, restore } from "./restore.js";
 
 export type { JazzNativeStorage } from "../jazz-native-storage.js";
 export { NativeStorageError };
@@ -25,7 +27,7 @@ export async function createNativeStorage(options: NativeStorageOptions = {}): P
   const { dbName = "jazz-storage", path: _, flavour: __, onDegraded, onEvent, ...request } = options;
   const isInMemory = request.durability === "memory";
   const remote = await open(isInMemory ? new Alone(() => start(undefined)) : databaseOf(dbName), request);
-  return new NativeStorageAsync(remote, { onDegraded, onEvent });
+  return new BrowserStorage(remote, { onDegraded, onEvent });
 }
 
 /** Rejects: a browser opens stores asynchronously. Here so that what is imported for all platforms is there. */
@@ -33,9 +35,11 @@ export function createNativeStorageSync(_options: NativeStorageOptions): never {
   throw unavailable("a browser opens its files asynchronously: use createNativeStorage");
 }
 
-/** Rejects: there are no paths in a browser. */
-export async function restoreBackup(_options: RestoreOptions): Promise<never> {
-  throw unavailable("a browser has no path to restore from");
+/** Makes a database of an archive, checks all of it, and leaves it closed. Rejects with a {@link NativeStorageError}. */
+export async function restoreBackup(options: RestoreOptions): Promise<BackupResult> {
+  const checked = checkRestore(options);
+  const task = new RestoreTask();
+  return await watched(task, options, () => restore(startWorker, checked, task));
 }
 
 /** Rejects: there are no paths in a browser. */
@@ -60,6 +64,7 @@ function open(database: Database | Alone, request: OpenRequest): Promise<RemoteS
       failed: reject,
       told: (message) => {
         if (message.kind === "event") remote.happened(message.event);
+        else if (message.kind === "piece") remote.piece(message.task, message.at, message.bytes);
         else remote.progressed(message.task, message.progress);
       },
     });
@@ -100,8 +105,9 @@ function followLifecycle(): void {
 }
 
 async function start(database: string | undefined): Promise<Hosted> {
-  return await startInWorker(
-    new Worker(new URL("./worker.js", import.meta.url), { type: "module" }),
-    database,
-  );
+  return await startInWorker(startWorker(), database);
+}
+
+function startWorker(): Worker {
+  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
 }

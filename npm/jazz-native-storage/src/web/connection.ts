@@ -1,14 +1,14 @@
 /**
  * The calls of one storage object to an engine in another context, which may end and be replaced by another one at any time.
  *
- * - What is called in one turn goes in one frame.
+ * - What is called in one turn goes in one frame; what takes long in one of its own, as it is answered after what follows it.
  * - A frame is kept until it is answered. When another engine takes over, all that are kept are sent to it, in their order:
  *   what the first one did of them is done again without effect, as every operation can be repeated (docs/design.md, 11.3).
  */
 import type { NativeStorageError } from "../errors.js";
 import type { HostingEvent } from "../options.js";
 import { fromPosted } from "./failure.js";
-import { Failure, FrameReader, FrameWriter, type RemoteMethod } from "./frames.js";
+import { Failure, FrameReader, FrameWriter, isUpkeep, type RemoteMethod } from "./frames.js";
 import { type FromServer, type OpenRequest, type ToServer, VERSIONS } from "./protocol.js";
 
 /** A way to an engine. It ends with the engine, or with this side. */
@@ -35,7 +35,7 @@ export interface ConnectionEvents {
   /** All that is waited for, and all that will be called, fails with this. */
   failed(error: NativeStorageError): void;
   /** Something that belongs to no call. */
-  told(message: Extract<FromServer, { kind: "event" | "progress" }>): void;
+  told(message: Extract<FromServer, { kind: "event" | "progress" | "piece" }>): void;
 }
 
 export class Connection {
@@ -58,11 +58,15 @@ export class Connection {
 
   call(method: RemoteMethod, ...args: unknown[]): Promise<unknown> {
     if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#waiters.length === 0) queueMicrotask(() => this.#send());
+    const isAlone = isUpkeep(method);
+    if (isAlone) this.#send();
+    else if (this.#waiters.length === 0) queueMicrotask(() => this.#send());
     this.#writer.call(method, args);
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
     });
+    if (isAlone) this.#send();
+    return answer;
   }
 
   /** Something that no answer belongs to, and that goes with its engine. */
@@ -128,9 +132,9 @@ export class Connection {
 
   #answered(frame: Uint8Array): void {
     const reader = new FrameReader(frame);
-    const sent = this.#kept[0];
-    if (sent?.from !== reader.from) return;
-    this.#kept.shift();
+    const at = this.#kept.findIndex(({ from }) => from === reader.from);
+    const [sent] = at < 0 ? [] : this.#kept.splice(at, 1);
+    if (!sent) return;
     for (const waiter of sent.waiters) {
       const value = reader.value();
       if (value instanceof Failure) waiter.reject(value.error);

@@ -5,6 +5,7 @@
  * is at the other end of a channel holds a lock as long as it lives, so its end is noticed.
  */
 import type { NativeBinding } from "../generated/native.js";
+import { ARCHIVES, Archives } from "../host/archives.js";
 import { OpfsHost } from "../host/opfs-host.js";
 import { OpfsPool, type SyncFileHandle } from "../host/opfs-pool.js";
 import { unavailable } from "./failure.js";
@@ -24,6 +25,7 @@ import { Server, type ServerPort } from "./server.js";
 /** The module of the engine, and how it is given its files. */
 export interface EngineModule extends NativeBinding {
   setHost(host: OpfsHost): void;
+  setTurns(turns: () => Promise<void>): void;
 }
 
 export interface EngineOptions {
@@ -37,6 +39,8 @@ export interface EngineOptions {
 
 /** The host of the module: it has one, for all databases of this context. */
 const HOST = new OpfsHost();
+export const ARCHIVE_FILES = new Archives();
+HOST.mount(ARCHIVES, ARCHIVE_FILES);
 
 export class EngineContext {
   readonly id = crypto.randomUUID();
@@ -49,7 +53,15 @@ export class EngineContext {
     { module, onBroken }: EngineOptions,
   ) {
     const path = database === undefined ? undefined : storePath(database);
-    this.#server = new Server({ binding: module, path, files: pool, onBroken });
+    this.#server = new Server({
+      binding: module,
+      engine: this.id,
+      path,
+      files: pool,
+      archives: ARCHIVE_FILES,
+      onBroken,
+    });
+    module.setTurns(this.#server.turn);
     if (database === undefined) return;
     this.#control = new BroadcastChannel(controlName(database));
     this.#control.onmessage = ({ data }: MessageEvent<Control>) => this.#controlled(database, data);
@@ -60,10 +72,8 @@ export class EngineContext {
     const { database, module, loaded } = options;
     const opening = database === undefined ? undefined : openPool(database);
     const [pool] = await Promise.all([opening, loaded]);
-    if (database !== undefined && pool) {
-      module.setHost(HOST);
-      HOST.mount(directoryOf(database), pool);
-    }
+    module.setHost(HOST);
+    if (database !== undefined && pool) mount(database, pool);
     return new EngineContext(database, pool, options);
   }
 
@@ -74,14 +84,14 @@ export class EngineContext {
 
   /** Serves a connection of this context, or of the page that it belongs to. */
   serve(port: ServerPort): { receive: (message: ToServer) => void; end: () => void } {
-    return this.#server.connect(port);
+    return this.#server.connect(port, true);
   }
 
   /** Serves a connection of another context, as long as that lives. */
   serveAfar(client: string, port: MessagePort | BroadcastChannel): void {
     const { database } = this;
     if (database === undefined) return;
-    const { receive, end } = this.#server.connect({ post: (message) => port.postMessage(message) });
+    const { receive, end } = this.#server.connect({ post: (message) => port.postMessage(message) }, false);
     const gone = new AbortController();
     const finish = () => {
       gone.abort();
@@ -105,7 +115,14 @@ export class EngineContext {
   }
 }
 
-async function openPool(database: string): Promise<OpfsPool> {
+/** Mounts the files of a database, and what passes through. */
+export function mount(database: string, pool: OpfsPool): OpfsHost {
+  HOST.mount(directoryOf(database), pool);
+  return HOST;
+}
+
+/** The directory that has those of all databases. */
+export async function databases(): Promise<FileSystemDirectoryHandle> {
   const { createSyncAccessHandle } = (globalThis.FileSystemFileHandle?.prototype ?? {}) as SyncFileHandle;
   if (!createSyncAccessHandle) throw unavailable("the browser has no synchronous access to files here");
   let root: FileSystemDirectoryHandle;
@@ -114,7 +131,11 @@ async function openPool(database: string): Promise<OpfsPool> {
   } catch (error) {
     throw unavailable(`the browser gives no private file system here: ${String(error)}`);
   }
-  const all = await root.getDirectoryHandle(DIRECTORY, { create: true });
+  return await root.getDirectoryHandle(DIRECTORY, { create: true });
+}
+
+async function openPool(database: string): Promise<OpfsPool> {
+  const all = await databases();
   const pool = await OpfsPool.open(await all.getDirectoryHandle(directoryOf(database), { create: true }));
   await pool.refill(FIRST_FILES);
   return pool;

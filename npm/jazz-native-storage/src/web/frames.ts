@@ -38,8 +38,8 @@ const ENGINE_METHODS = [
   "close",
 ] as const satisfies readonly (keyof NativeStorage)[];
 
-/** Those that take long, which the engine's context prepares. */
-const UPKEEP = ["compact", "verify"] as const;
+/** Those that take long, which the engine's context prepares. Each goes in a frame of its own, and is answered when it is done. */
+const UPKEEP = ["compact", "verify", "archive"] as const;
 
 /** Those that the engine's context makes of several. */
 const GATHERING = ["loadWithDependencies"] as const;

@@ -1,4 +1,5 @@
 /** Running the engine in a worker. */
+import type { BackupResult } from "../generated/native.js";
 import type { Connection, Link } from "./connection.js";
 import { fromPosted, type PostedError, unavailable } from "./failure.js";
 import { addressed, connectionOf } from "./frames.js";
@@ -26,6 +27,8 @@ export interface Hosted {
 export type ToWorker =
   | Uint8Array
   | { readonly kind: "start"; readonly database: string | undefined }
+  /** Instead of `start`: make a database of an archive. */
+  | { readonly kind: "restore"; readonly database: string; readonly archive: Blob }
   /** With the port of a connection of another context. */
   | { readonly kind: "serve"; readonly client: string }
   /** What a connection says, but frames. A new number is a new connection. */
@@ -38,6 +41,8 @@ export type FromWorker =
   | { readonly kind: "running"; readonly engine: string }
   | { readonly kind: "failed"; readonly failure: PostedError }
   | { readonly kind: "broken"; readonly message: string }
+  | { readonly kind: "restoring" }
+  | { readonly kind: "restored"; readonly result: BackupResult }
   | { readonly kind: "say"; readonly connection: number; readonly message: Exclude<FromServer, Uint8Array> };
 
 /** How long a worker may take until its script runs. */
@@ -110,7 +115,7 @@ function running(worker: Worker, database: string | undefined, end: (why: string
       if (data instanceof Uint8Array || data.kind === "say") return;
       if (data.kind === "running") resolve(data.engine);
       else if (data.kind === "failed") reject(fromPosted(data.failure));
-      else end(data.message);
+      else if (data.kind === "broken") end(data.message);
     };
     worker.postMessage({ kind: "start", database } satisfies ToWorker);
   });

@@ -8,7 +8,7 @@ import type { PostedError } from "./failure.js";
 export type OpenRequest = Omit<OpenOptions, "path">;
 
 /** Raised by any change of these messages or of frames that another build would trip over. */
-const PROTOCOL_VERSION = 2;
+const PROTOCOL_VERSION = 3;
 
 /** What both sides must have the same: tabs may be of different versions of an app. */
 export interface Versions {
@@ -25,11 +25,20 @@ export type ToServer =
   | Uint8Array
   | { readonly kind: "open"; readonly request: OpenRequest; readonly versions: Versions }
   /** Ends a task, by the number it was given. */
-  | { readonly kind: "cancel"; readonly task: number };
+  | { readonly kind: "cancel"; readonly task: number }
+  /** A piece of a task's archive has been taken. */
+  | { readonly kind: "taken"; readonly task: number };
 
 /** From it. Bytes are a frame of answers. */
 export type FromServer =
   | Uint8Array
   | { readonly kind: "opened"; readonly error?: PostedError }
   | { readonly kind: "event"; readonly event: NativeStorageEvent }
-  | { readonly kind: "progress"; readonly task: number; readonly progress: TaskProgress };
+  | { readonly kind: "progress"; readonly task: number; readonly progress: TaskProgress }
+  /** A piece of the archive that a task makes, and where it belongs. */
+  | {
+      readonly kind: "piece";
+      readonly task: number;
+      readonly at: number;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+    };

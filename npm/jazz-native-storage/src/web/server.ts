@@ -7,12 +7,15 @@
  * - At the level `relaxed` what was stored is synced a second later.
  * - What a loaded value depends on goes along with it, unless it was given to the same connection lately.
  * - The engine leaves maintenance to us: it is done in slices between messages, never before an answer.
+ * - What takes long is done in slices as well, each a turn among what there is to do, and answered when it is done.
  * - What the engine throws without a code means that it is broken (a trap of WebAssembly): nothing is answered from then on,
  *   and `onBroken` is told.
  */
 import type { NativeStorageErrorCode } from "../errors.js";
 import { BATCH_FOLLOWS } from "../generated/definitions.js";
-import type { NativeBinding, NativeStorage, StorageTask, VerifyReport } from "../generated/native.js";
+import type { NativeBinding, NativeStorage, StorageStats, StorageTask } from "../generated/native.js";
+import { ARCHIVES, type Archives } from "../host/archives.js";
+import type { Hosting } from "../jazz-native-storage.js";
 import { likelyDependencies } from "./dependencies.js";
 import type { PostedError } from "./failure.js";
 import { FrameReader, FrameWriter, isUpkeep, type RemoteMethod, Several } from "./frames.js";
@@ -25,6 +28,10 @@ const SPARE = 8;
 const SPARE_TO_COMPACT = 2;
 /** How long what was stored at level `relaxed` may wait to be synced. */
 const SYNC_AFTER_MS = 1000;
+
+/** Pieces of an archive, of a megabyte or two, that may be on their way; and how long one that lags behind is waited for. */
+const MOST_UNTAKEN = 4;
+const LAG_MS = 20;
 
 /** Bytes of work in a slice of maintenance: at least, and for each byte that was stored since the last one. */
 const LEAST_WORK = 64 * 1024;
@@ -47,10 +54,14 @@ export interface ServerPort {
 }
 
 export interface ServerOptions {
+  /** Names the engine. */
+  readonly engine: string;
   readonly binding: NativeBinding;
   /** Where the store is; none in memory. */
   readonly path: string | undefined;
   readonly files: Files | undefined;
+  /** Where archives are written to; none if the module has no file system. */
+  readonly archives: Archives;
   readonly onBroken: (error: unknown) => void;
 }
 
@@ -61,6 +72,7 @@ type Work = () => Promise<void> | void;
 
 interface Client {
   readonly port: ServerPort;
+  readonly isHere: boolean;
   readonly answers: FrameWriter;
   storage: NativeStorage | undefined;
   failure: PostedError | undefined;
@@ -69,6 +81,8 @@ interface Client {
   readonly given: Set<string>;
   /** Whether it has stored anything: a batch can only follow what came before it on this connection. */
   hasStored: boolean;
+  /** Pieces of archives that it has not taken yet. */
+  untaken: number;
 }
 
 export class Server {
@@ -80,11 +94,25 @@ export class Server {
   /** Bytes stored since the last slice of maintenance. */
   #stored = 0;
   #maintenance: ReturnType<typeof setTimeout> | undefined;
+  #archives = 0;
 
   constructor(private readonly options: ServerOptions) {}
 
-  /** Serves a connection. Gives what to do with its messages, and what to do at its end. */
-  connect(port: ServerPort): { receive: (message: ToServer) => void; end: () => void } {
+  /** Settled when a slice of what takes long may be done; what comes after that waits until it is. */
+  readonly turn = async (): Promise<void> => {
+    await nextTurn();
+    // A page that lags behind does not make this side keep what it has not taken.
+    while ([...this.#clients].some(({ untaken }) => untaken > MOST_UNTAKEN)) await pause(LAG_MS);
+    await new Promise<void>((resolve) => {
+      this.#later(() => {
+        const ready = this.#lacksFiles ? this.#refill(SPARE) : Promise.resolve();
+        return ready.then(resolve).then(nextTurn);
+      });
+    });
+  };
+
+  /** Serves a connection, of the same page if it is here. Gives what to do with its messages, and what to do at its end. */
+  connect(port: ServerPort, isHere: boolean): { receive: (message: ToServer) => void; end: () => void } {
     const client: Client = {
       port,
       answers: new FrameWriter(),
@@ -92,7 +120,9 @@ export class Server {
       failure: undefined,
       tasks: new Map(),
       given: new Set(),
+      isHere,
       hasStored: false,
+      untaken: 0,
     };
     this.#clients.add(client);
     return {
@@ -107,6 +137,8 @@ export class Server {
     } else if (message.kind === "open") {
       const { request, versions } = message;
       this.#later(() => this.#open(client, request, versions));
+    } else if (message.kind === "taken") {
+      client.untaken--;
     } else {
       client.tasks.get(message.task)?.cancel();
     }
@@ -149,6 +181,7 @@ export class Server {
 
   #end(client: Client): void {
     if (!this.#clients.delete(client) || this.#broken) return;
+    for (const task of client.tasks.values()) task.cancel();
     try {
       client.storage?.close();
     } catch {
@@ -159,7 +192,11 @@ export class Server {
   #answer(client: Client, calls: FrameReader): Promise<void> | undefined {
     while (calls.hasMore) {
       const call = calls.call();
-      if (isUpkeep(call.method) || this.#lacksFiles) {
+      if (isUpkeep(call.method)) {
+        void this.#answerAside(client, calls, call);
+        return undefined;
+      }
+      if (this.#lacksFiles) {
         return this.#answerSlowly(client, calls, call);
       }
       try {
@@ -172,13 +209,24 @@ export class Server {
     return undefined;
   }
 
-  /** Answers a call that needs more than the files there are, or is no call of the engine alone, and then the others. */
+  /** Answers a call that takes long, the only one of its frame, when it is done. Others are answered meanwhile. */
+  async #answerAside(client: Client, { from, connection }: FrameReader, call: Call): Promise<void> {
+    const answer = new FrameWriter();
+    try {
+      answer.value(await this.#upkeep(client, call));
+    } catch (error) {
+      const posted = this.#posted(error);
+      if (!posted) return;
+      answer.error(posted);
+    }
+    client.port.post(answer.take(from, connection));
+  }
+
+  /** Answers a call that needs more than the files there are, and then the others. */
   async #answerSlowly(client: Client, calls: FrameReader, call: Call): Promise<void> {
     try {
       await this.#refill(SPARE);
-      client.answers.value(
-        await (isUpkeep(call.method) ? this.#upkeep(client, call) : this.#call(client, call)),
-      );
+      client.answers.value(this.#call(client, call));
     } catch (error) {
       if (!this.#answerError(client, error)) return;
     }
@@ -199,6 +247,7 @@ export class Server {
       return NOTHING_HANDLED;
     if (method === "loadWithDependencies") return gather(client, storage, args as [Uint8Array, number]);
     const result = (storage as unknown as Methods)[method]?.(...args);
+    if (method === "stats") return { ...(result as StorageStats), hosting: this.#hosting(client) };
     if (stores) {
       client.hasStored = true;
       this.#stored += (args[0] as Uint8Array).length;
@@ -210,21 +259,49 @@ export class Server {
 
   #upkeep(client: Client, { method, args }: Call): Promise<unknown> {
     const storage = storageOf(client);
-    return method === "compact" ? this.#compact(storage) : this.#verify(client, storage, args[0] as number);
+    if (method === "compact") return this.#compact(storage);
+    const number = args[0] as number;
+    return this.#watched<unknown>(client, number, (task) =>
+      method === "verify" ? storage.verifyAsync(task) : this.#archive(client, storage, number, task),
+    );
+  }
+
+  #hosting({ isHere }: Client): Hosting {
+    return { engine: this.options.engine, isHere, connections: this.#clients.size };
+  }
+
+  /** Sends the pieces of an archive as they are made. */
+  async #archive(client: Client, storage: NativeStorage, number: number, task: StorageTask): Promise<void> {
+    const { archives } = this.options;
+    const name = String(++this.#archives);
+    let at = 0;
+    archives.receive(name, (bytes) => {
+      client.untaken++;
+      client.port.post({ kind: "piece", task: number, at, bytes });
+      at += bytes.length;
+    });
+    try {
+      await storage.backupAsync({ file: `/${ARCHIVES}/${name}` }, task);
+    } finally {
+      archives.forget(name);
+    }
   }
 
   async #compact(storage: NativeStorage): Promise<void> {
     const { runs, segments } = storage.stats();
-    await this.#refill(SPARE + SPARE_TO_COMPACT * (runs + segments));
+    // Not while files are opened anew.
+    await new Promise<void>((resolve) => {
+      this.#later(() => this.#refill(SPARE + SPARE_TO_COMPACT * (runs + segments)).then(resolve));
+    });
     await storage.compactAsync();
   }
 
-  async #verify(client: Client, storage: NativeStorage, number: number): Promise<VerifyReport> {
+  async #watched<T>(client: Client, number: number, run: (task: StorageTask) => Promise<T>): Promise<T> {
     const task = new this.options.binding.StorageTask();
     client.tasks.set(number, task);
     task.onProgress((progress) => client.port.post({ kind: "progress", task: number, progress }));
     try {
-      return await storage.verifyAsync(task);
+      return await run(task);
     } finally {
       client.tasks.delete(number);
     }
@@ -303,6 +380,22 @@ export class Server {
     }
     return undefined;
   }
+}
+
+/** Settled after what has come by now. A timeout would be four milliseconds late. */
+function nextTurn(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((over) => setTimeout(over, ms));
 }
 
 interface Call {

@@ -6,6 +6,7 @@ import { failureOf } from "./failure.js";
 import { connectionOf } from "./frames.js";
 import type { FromWorker, ToWorker } from "./hosting.js";
 import { engineLock } from "./names.js";
+import { restoreDatabase } from "./restoring.js";
 
 /** Frames of so many bytes are handed over. Small ones are copied, which is quicker (of 600 bytes, by a third). */
 const TRANSFERRED = 32 * 1024;
@@ -21,6 +22,16 @@ async function start(database: string | undefined): Promise<void> {
     context = await EngineContext.start({ database, module, loaded: init(), onBroken });
     if (database !== undefined) await hold(engineLock(database, context.id));
     tell({ kind: "running", engine: context.id });
+  } catch (error) {
+    tell({ kind: "failed", failure: failureOf(error) });
+  }
+}
+
+async function restore(database: string, archive: Blob): Promise<void> {
+  try {
+    await init();
+    const begin = () => tell({ kind: "restoring" });
+    tell({ kind: "restored", result: await restoreDatabase(database, archive, module, begin) });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });
   }
@@ -66,6 +77,8 @@ addEventListener("message", ({ data, ports: [port] }: MessageEvent<ToWorker>) =>
     connections.get(connectionOf(data))?.receive(data);
   } else if (data.kind === "start") {
     void start(data.database);
+  } else if (data.kind === "restore") {
+    void restore(data.database, data.archive);
   } else if (!context) {
     return;
   } else if (data.kind === "serve") {

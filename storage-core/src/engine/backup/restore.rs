@@ -6,8 +6,8 @@
 use super::target::{Directory, INCOMPLETE, Sink, clear};
 use super::{Copied, OnProgress, Picture, READ_BYTES, Target, read_full};
 use crate::engine::manifest::{self, Found};
-use crate::engine::slices::at_once;
 use crate::engine::run::RunFile;
+use crate::engine::slices::at_once;
 use crate::error::{Error, Result};
 use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::archive::{
