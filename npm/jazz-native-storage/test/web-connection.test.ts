@@ -28,12 +28,15 @@ function engine(path: string | undefined) {
     /** A way that can be cut, and that delivers in turns of its own, as a browser's do. */
     link(connection: Connection, seen: (message: ToServer) => void = () => {}) {
       let isCut = false;
-      const { receive, end } = server.connect({
-        post: (message) => {
-          const copy = structuredClone(message);
-          setImmediate(() => isCut || connection.receive(link, copy));
+      const { receive, end } = server.connect(
+        {
+          post: (message) => {
+            const copy = structuredClone(message);
+            setImmediate(() => isCut || connection.receive(link, copy));
+          },
         },
-      }, true);
+        true,
+      );
       const link: Link = {
         post: (message) => {
           const copy = structuredClone(message);

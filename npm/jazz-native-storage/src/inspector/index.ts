@@ -154,7 +154,13 @@ class Panel {
       badges.push(element("span", { class: "badge strong", title: `Engine ${hosting.engine}` }, role));
       badges.push(element("span", { class: "badge" }, `${count(hosting.connections, "connection")}`));
     }
-    badges.push(element("span", { class: "badge" }, durability));
+    badges.push(
+      element(
+        "span",
+        { class: "badge", title: "What a completed operation promises" },
+        `durability ${durability}`,
+      ),
+    );
     if (writeFailure)
       badges.push(element("span", { class: "badge bad", title: writeFailure }, "Writes are refused"));
     if (stalled) badges.push(element("span", { class: "badge warn", title: stalled }, "Merging rests"));

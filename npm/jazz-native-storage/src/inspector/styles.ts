@@ -107,17 +107,27 @@ dialog {
 dialog::backdrop { background: rgb(0 0 0 / 40%); }
 dialog form { display: grid; gap: 12px; }
 dialog label { display: grid; gap: 4px; font-weight: 550; }
-dialog input { width: 100%; }
+dialog input { width: 100%; font-weight: 400; }
+dialog input[type="file"] { padding: 6px 10px; height: auto; }
 dialog .actions { display: flex; justify-content: flex-end; gap: 8px; }
 @container (max-width: 640px) {
-  .body.open { grid-template-columns: minmax(0, 1fr); grid-template-rows: minmax(120px, 2fr) minmax(0, 3fr); }
-  .body.open .list { min-height: 80px; }
-  .detail { border-left: 0; border-top: 1px solid var(--line); }
+  .panel { overflow-y: auto; }
+  .body { flex: 1 0 auto; grid-template-rows: minmax(200px, 1fr); }
+  .body.open { grid-template-columns: minmax(0, 1fr); grid-template-rows: 200px auto; }
+  .list { max-height: 60vh; }
+  .detail { border-left: 0; overflow: visible; border-top: 1px solid var(--line); }
   .row { grid-template-columns: minmax(0, 1fr) auto 64px; gap: 8px; }
-  .tools .actions { flex: 1 1 100%; }
-  .tools .actions button { flex: 1 1 auto; }
+  .tools .actions { flex: 1 1 100%; display: grid; grid-template-columns: repeat(4, 1fr); gap: 6px; }
+  .tools .actions button { padding: 0 4px; }
   .figures { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .figures div { padding-inline: 12px; }
+}
+@container (max-width: 400px) {
+  .tools .actions, .figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .badges { flex-basis: 100%; order: 1; }
+  h2 { flex: 1; min-width: 0; overflow-wrap: anywhere; }
+  .pages { padding-inline: 8px; gap: 4px; }
+  .pages button { padding: 0 8px; }
 }
 @media (prefers-reduced-motion: no-preference) { button { transition: border-color 120ms; } }
 `;
