@@ -104,8 +104,16 @@ function followLifecycle(): void {
   addEventListener("pageshow", ({ persisted }) => persisted && resume());
 }
 
+/** Whether there is an engine in this context, or was. */
+let wasHere = false;
+
+/** Starts an engine: in a worker, or here if this is one. */
 async function start(database: string | undefined): Promise<Hosted> {
-  return await startInWorker(startWorker(), database);
+  if (wasHere || !("DedicatedWorkerGlobalScope" in globalThis))
+    return await startInWorker(startWorker(), database);
+  wasHere = true;
+  const { startHere } = await import("./here.js");
+  return await startHere(database);
 }
 
 function startWorker(): Worker {

@@ -49,7 +49,7 @@ export class EngineContext {
 
   private constructor(
     private readonly database: string | undefined,
-    pool: OpfsPool | undefined,
+    private readonly pool: OpfsPool | undefined,
     { module, onBroken }: EngineOptions,
   ) {
     const path = database === undefined ? undefined : storePath(database);
@@ -75,6 +75,13 @@ export class EngineContext {
     module.setHost(HOST);
     if (database !== undefined && pool) mount(database, pool);
     return new EngineContext(database, pool, options);
+  }
+
+  /** Ends it, where this context goes on without it: lets go of all files. What was not answered is done by the next one. */
+  async stop(): Promise<void> {
+    this.#control?.close();
+    await this.#server.stop();
+    this.pool?.close();
   }
 
   /** Tells all contexts who leads. */

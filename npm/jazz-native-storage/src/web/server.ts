@@ -131,6 +131,18 @@ export class Server {
     };
   }
 
+  /** Answers nothing from now on; settled when nothing is done any more, and no store is open. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#syncTimer);
+    clearTimeout(this.#maintenance);
+    const clients = [...this.#clients];
+    const wasBroken = this.#broken;
+    this.#broken = true;
+    await this.#running;
+    // What an engine that is broken has written is in the log.
+    if (!wasBroken) for (const client of clients) close(client);
+  }
+
   #received(client: Client, message: ToServer): void {
     if (message instanceof Uint8Array) {
       this.#later(() => this.#answer(client, new FrameReader(message)));
@@ -180,13 +192,7 @@ export class Server {
   }
 
   #end(client: Client): void {
-    if (!this.#clients.delete(client) || this.#broken) return;
-    for (const task of client.tasks.values()) task.cancel();
-    try {
-      client.storage?.close();
-    } catch {
-      // Nobody is there to be told; what was acknowledged is in the log.
-    }
+    if (this.#clients.delete(client) && !this.#broken) close(client);
   }
 
   #answer(client: Client, calls: FrameReader): Promise<void> | undefined {
@@ -396,6 +402,15 @@ function nextTurn(): Promise<void> {
 
 function pause(ms: number): Promise<void> {
   return new Promise((over) => setTimeout(over, ms));
+}
+
+function close({ storage, tasks }: Client): void {
+  for (const task of tasks.values()) task.cancel();
+  try {
+    storage?.close();
+  } catch {
+    // Nobody is there to be told; what was acknowledged is in the log.
+  }
 }
 
 interface Call {

@@ -111,6 +111,37 @@ for (const kind of ["chromium", "firefox"]) {
       }
     }
 
+    test("a dedicated worker runs the engine itself, leads and is led", async () => {
+      const name = `own-${databases++}`;
+      const [page, other] = [await browser.open(site.url), await browser.open(site.url)];
+      const own = (...what) => page.evaluate((...of) => lab.own(...of), ...what);
+      assert.deepEqual(await own("open", name), { workers: 0 });
+      assert.equal(await own("store", "co_za", 50), 50);
+      // It leads.
+      await other.evaluate((of) => lab.open(of), name);
+      assert.equal((await other.evaluate((of) => lab.loadAll(of, 50, "co_za"), name)).found, 50);
+      assert.equal(await other.evaluate((of) => lab.fill(of, 50, { prefix: "co_zb", size: 100 }), name), 50);
+      assert.equal((await other.evaluate((of) => lab.stats(of), name)).hosting.isHere, false);
+      assert.equal(await own("find", "co_zb", 50), 50);
+      // It closes its storage, and then goes on as one who is led.
+      assert.deepEqual(await own("close"), { workers: 0 });
+      assert.equal((await other.evaluate((of) => lab.loadAll(of, 50, "co_za"), name)).found, 50);
+      assert.equal((await other.evaluate((of) => lab.stats(of), name)).hosting.isHere, true);
+      assert.deepEqual(await own("open", name), { workers: 0 });
+      assert.equal(await own("store", "co_zc", 50), 50);
+      assert.equal(await own("find", "co_zb", 50), 50);
+      // The one that leads ends: what ran the engine once starts a worker for it.
+      await other.close();
+      assert.equal(await own("store", "co_zd", 50), 50);
+      assert.equal(await own("find", "co_za", 50), 50);
+      // It ends with what it had acknowledged.
+      await page.evaluate(() => lab.endOwn());
+      assert.deepEqual(await own("open", name), { workers: 0 });
+      assert.equal(await own("find", "co_zd", 50), 50);
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    });
+
     test("a write just before a reload is there after it", async () => {
       const page = await browser.open(site.url);
       for (let round = 0; round < 10; round++) {

@@ -30,6 +30,8 @@ interface Burst {
 
 const bursts = new Map<string, Burst>();
 
+let own: Worker | undefined;
+
 const lab = {
   events,
   workers,
@@ -193,6 +195,24 @@ const lab = {
     return await new Promise((resolve) => {
       port.onmessage = ({ data }) => resolve(data);
     });
+  },
+
+  /** Has a dedicated worker of this page do something, of `own-worker.ts`. */
+  async own(...what: unknown[]) {
+    own ??= new Worker(new URL("./own-worker.ts", import.meta.url), { type: "module" });
+    own.postMessage(what);
+    const { result, error } = await new Promise<{ result?: unknown; error?: { message: string } }>(
+      (resolve) => {
+        own?.addEventListener("message", ({ data }) => resolve(data), { once: true });
+      },
+    );
+    if (error) throw new Error(error.message);
+    return result;
+  },
+
+  endOwn() {
+    own?.terminate();
+    own = undefined;
   },
 
   stats: (name: string) => lab.storage(name).stats(),
