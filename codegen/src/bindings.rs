@@ -14,7 +14,7 @@ const RUNNERS: &str = "platforms/conformance/runners";
 const CASES: &str = "platforms/conformance/cases.json";
 
 /// The tests in browsers.
-const WEB_TESTS: [&str; 4] = ["suites", "trouble", "tabs", "kill"];
+const WEB_TESTS: [&str; 5] = ["suites", "trouble", "tabs", "inspector", "kill"];
 
 /// The benchmark in browsers.
 const WEB_BENCH: &str = "benches/js/web.mjs";

@@ -161,7 +161,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "cases-node",
         proves: "the addon passes the cases for bindings",
-        needs: &["addon", "cases"],
+        needs: &["addon", "modules", "cases"],
         run: bindings::cases_node,
     },
     Suite {
@@ -202,8 +202,8 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "web",
-        proves: "in Chromium and Firefox: files, cases and stores in the private file system, and tabs, crashes, kills and quotas",
-        needs: &["modules", "cases"],
+        proves: "in Chromium and Firefox: files, cases and stores in the private file system, tabs, crashes, kills and quotas, the inspector, and archives from and to Node",
+        needs: &["addon", "cases"],
         run: bindings::web,
     },
     Suite {

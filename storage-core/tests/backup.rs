@@ -9,6 +9,7 @@
 mod damage;
 mod workload;
 
+use jazz_storage_core::engine::slices::slice;
 use jazz_storage_core::engine::{Durability, EngineOptions};
 use jazz_storage_core::engine::{
     MaintainedBy,
@@ -21,7 +22,9 @@ use jazz_storage_core::format::run::seal;
 use jazz_storage_core::store::rows::CoValueId;
 use jazz_storage_core::store::{BfTreeStorage, ModelStorage, StorageBackend, StoreOptions};
 use jazz_storage_core::{Error, ErrorCode, Result};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use workload::crashes::losses;
 use workload::random::{Random, setting};
@@ -131,6 +134,61 @@ fn a_backup_after_each_step_of_flushes_and_merges_is_the_store_at_that_moment() 
     }
     println!("{flushing} backups during a flush, {merging} during a merge");
     assert!(flushing > 5 && merging > 5, "{flushing} backups during a flush, {merging} during a merge");
+}
+
+/// Does `work` bytes of an operation at a time, and something else in between. Gives how often that was.
+fn between<T>(
+    operation: impl Future<Output = Result<T>>,
+    work: u64,
+    mut other: impl FnMut(usize),
+) -> (usize, Result<T>) {
+    let mut operation = pin!(operation);
+    for slices in 0.. {
+        match slice(operation.as_mut(), work) {
+            Poll::Ready(result) => return (slices, result),
+            Poll::Pending => other(slices),
+        }
+    }
+    unreachable!("an operation ends")
+}
+
+#[test]
+fn what_takes_long_is_done_in_slices_while_others_store_on_the_same_thread() {
+    let (source, before) = filled(InMemoryFileIO::new());
+    let model = ModelStorage::new();
+    (0..90).for_each(|n| step(&model, n).unwrap());
+    let mut next = 1000;
+    let mut stored = |_| {
+        store(&source, &message(next, 0, 0, 2));
+        store(&model, &message(next, 0, 0, 2));
+        next += 1;
+    };
+    let io = InMemoryFileIO::new();
+    let mut each = anyway();
+    let (slices, copied) =
+        between(source.backup_in_slices(Target::File(&io, ARCHIVE), &mut each), 1, &mut stored);
+    copied.unwrap();
+    assert!(slices > 3, "{slices} slices of backing up");
+    assert_same(&contents(&restored(archive(&io))), &before, "as it was when the backup began");
+
+    let mut progress = |_| true;
+    let (slices, verified) = between(source.verify_in_slices(&mut progress), 6 << 10, &mut stored);
+    assert_eq!(verified.unwrap().damage, []);
+    assert!(slices > 8, "{slices} slices of verifying");
+
+    let (slices, compacted) = between(source.compact_in_slices(), 1, &mut stored);
+    compacted.unwrap();
+    assert!(slices > 3, "{slices} slices of compacting");
+    assert_same(&contents(&source), &contents(&model), "with all that was stored meanwhile");
+
+    // One that is ended leaves nothing, however far it has come.
+    let ended = InMemoryFileIO::new();
+    let mut each = anyway();
+    {
+        let mut backup = pin!(source.backup_in_slices(Target::File(&ended, ARCHIVE), &mut each));
+        assert!(slice(backup.as_mut(), 1).is_pending());
+    }
+    assert_eq!(ended.list().unwrap(), Vec::<String>::new());
 }
 
 /// Sets a flag when it goes.

@@ -152,7 +152,8 @@ export class Server {
     } else if (message.kind === "taken") {
       client.untaken--;
     } else {
-      client.tasks.get(message.task)?.cancel();
+      // After what was asked for before, which may be the task.
+      this.#later(() => client.tasks.get(message.task)?.cancel());
     }
   }
 

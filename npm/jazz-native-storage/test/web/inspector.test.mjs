@@ -323,7 +323,7 @@ for (const kind of ["chromium", "firefox"]) {
           `${kind}, ${method} of 20 MB: ${took.toFixed()} ms, ${answered} loads answered meanwhile, the slowest after ${longest.toFixed()} ms`,
         );
         // Held up by it, the first one would be answered at its end.
-        assert(answered >= 3, `${method}: ${answered} were answered in ${took} ms`);
+        assert(answered >= 2, `${method}: ${answered} were answered in ${took} ms`);
       }
       await page.evaluate("tools.press('Verify'), tools.press('Cancel')");
       assert.match(await (await said(page)).jsonValue(), /^Verifying was cancelled/);
