@@ -112,8 +112,8 @@ dialog input[type="file"] { padding: 6px 10px; height: auto; }
 dialog .actions { display: flex; justify-content: flex-end; gap: 8px; }
 @container (max-width: 640px) {
   .panel { overflow-y: auto; }
-  .body { flex: 1 0 auto; grid-template-rows: minmax(200px, 1fr); }
-  .body.open { grid-template-columns: minmax(0, 1fr); grid-template-rows: 200px auto; }
+  .body { flex: 1 0 auto; grid-template-rows: minmax(260px, 1fr); }
+  .body.open { grid-template-columns: minmax(0, 1fr); grid-template-rows: 260px auto; }
   .list { max-height: 60vh; }
   .detail { border-left: 0; overflow: visible; border-top: 1px solid var(--line); }
   .row { grid-template-columns: minmax(0, 1fr) auto 64px; gap: 8px; }
