@@ -296,10 +296,8 @@ export class Server {
 
   async #compact(storage: NativeStorage): Promise<void> {
     const { runs, segments } = storage.stats();
-    // Not while files are opened anew.
-    await new Promise<void>((resolve) => {
-      this.#later(() => this.#refill(SPARE + SPARE_TO_COMPACT * (runs + segments)).then(resolve));
-    });
+    // Beside what others ask for: making files takes long, and disturbs nobody.
+    await this.#refill(SPARE + SPARE_TO_COMPACT * (runs + segments));
     await storage.compactAsync();
   }
 
