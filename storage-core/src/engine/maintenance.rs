@@ -482,17 +482,12 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
 
     /// Freezes the delta and writes it out.
     fn flush_delta(&self, m: &mut Maintenance<F, D>) -> Result<()> {
-        self.freeze_delta(m)?;
-        self.flush_frozen(m)
-    }
-
-    fn freeze_delta(&self, m: &mut Maintenance<F, D>) -> Result<()> {
         while self.index().frozen.is_none() {
             // What failed for want of room is tried again with the reserve.
             let outcome = self.freeze(m).map(|()| Step::More);
             self.judge(m, outcome, true)?;
         }
-        Ok(())
+        self.flush_frozen(m)
     }
 
     fn flush_frozen(&self, m: &mut Maintenance<F, D>) -> Result<()> {
@@ -517,17 +512,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
 
     /// See [`super::Engine::compact`].
     pub(super) async fn compact(&self) -> Result<()> {
-        self.latch.check()?;
-        self.maintenance().pause = 0;
-        // What is frozen may be older than the delta.
-        while self.flush_some_frozen()? {
-            pause(STEP_WORK).await;
-        }
-        if self.freeze_dirty()? {
-            while self.flush_some_frozen()? {
-                pause(STEP_WORK).await;
-            }
-        }
+        self.checkpoint()?;
         {
             let mut m = self.maintenance();
             // What was damaged may have been repaired, or have been a passing failure to read.
@@ -541,33 +526,6 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             pause(STEP_WORK).await;
         }
         Ok(())
-    }
-
-    /// Freezes the delta, if there is anything that is only in the log. False if there is not.
-    fn freeze_dirty(&self) -> Result<bool> {
-        let mut m = self.maintenance();
-        let log = self.log();
-        let dirty = log.end > log.marked;
-        drop(log);
-        if dirty {
-            self.freeze_delta(&mut m)?;
-        }
-        Ok(dirty)
-    }
-
-    /// Writes some of what is frozen; false if nothing is.
-    fn flush_some_frozen(&self) -> Result<bool> {
-        let mut m = self.maintenance();
-        self.latch.check()?;
-        if m.closed {
-            return Err(Error::Cancelled);
-        }
-        if self.index().frozen.is_none() {
-            return Ok(false);
-        }
-        let outcome = self.flush_step(&mut m, STEP_WORK);
-        self.judge(&mut m, outcome, true)?;
-        Ok(true)
     }
 
     fn compact_step(&self) -> Result<Step> {
