@@ -1,10 +1,11 @@
 //! Typed errors. Each says what happened, to which file or CoValue, and what the user can do; each has a stable
 //! [`ErrorCode`] that reaches every language binding unchanged.
 
+use crate::file::is_bounded;
 use jazz_storage_macros::choice;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The result of a storage operation.
@@ -28,8 +29,11 @@ pub enum Error {
         /// The cause.
         source: Arc<io::Error>,
     },
-    /// There is no room left on the device or in the quota. Everything acknowledged is intact.
-    #[error("no space left while writing {path}: free some space; nothing acknowledged was lost", path = path.display())]
+    /// There is no room left on the device, in the quota, or in memory with a bound. Everything acknowledged is intact.
+    #[error(
+        "no space left while writing {path}: {remedy}; nothing acknowledged was lost",
+        path = path.display(), remedy = more_space(path)
+    )]
     DiskFull {
         /// The file that could not grow.
         path: PathBuf,
@@ -146,6 +150,11 @@ pub enum Error {
     /// A rule of this library's own was broken: a bug to report.
     #[error("internal error: {0}; please report it")]
     Internal(String),
+}
+
+/// What to do where there is no room for a file.
+fn more_space(path: &Path) -> &'static str {
+    if is_bounded(path) { "erase CoValues and compact, or raise maxBytes" } else { "free some space" }
 }
 
 fn concerned(covalue: Option<&str>) -> String {

@@ -87,12 +87,13 @@ export async function repairNativeStorage(options: RepairOptions): Promise<Repai
 function openOptions({
   path,
   durability,
+  maxBytes,
   cacheBytes,
   segmentBytes,
   deltaBytes,
   bufferBytes,
 }: NativeStorageOptions): OpenOptions {
-  return { path, durability, cacheBytes, segmentBytes, deltaBytes, bufferBytes };
+  return { path, durability, maxBytes, cacheBytes, segmentBytes, deltaBytes, bufferBytes };
 }
 
 function wrap(native: NativeStorage, { flavour, ...listeners }: NativeStorageOptions): JazzNativeStorage {

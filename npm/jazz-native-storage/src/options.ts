@@ -55,7 +55,16 @@ export interface Sizes {
   readonly bufferBytes?: number;
 }
 
-export interface NativeStorageOptions extends Listeners, Sizes {
+/** How much a store in memory may hold. */
+export interface Bounded {
+  /**
+   * In memory only: bytes that what is stored may take. What would exceed it fails with `DISK_FULL`. Default: no bound, but in
+   * a Worker 32 MiB.
+   */
+  readonly maxBytes?: number;
+}
+
+export interface NativeStorageOptions extends Listeners, Sizes, Bounded {
   /** Not in browsers: the directory of the store, created if absent. Required unless `durability` is `"memory"`. */
   readonly path?: string;
   /** In browsers: the name of the database, of which an origin has any number. Default: `"jazz-storage"`. */
@@ -69,8 +78,13 @@ export interface NativeStorageOptions extends Listeners, Sizes {
 const FLAVOURS: readonly string[] = ["sync", "async"] satisfies Flavour[];
 const DURABILITIES: readonly string[] = ["relaxed", "strict", "memory"] satisfies Durability[];
 /** What every platform's stores take. */
-const SIZES = ["cacheBytes", "segmentBytes", "deltaBytes", "bufferBytes"] as const satisfies (keyof Sizes)[];
+const SIZES = ["maxBytes", "cacheBytes", "segmentBytes", "deltaBytes", "bufferBytes"] as const satisfies (
+  | keyof Sizes
+  | keyof Bounded
+)[];
 const LISTENERS = ["onDegraded", "onEvent"] as const satisfies (keyof Listeners)[];
+/** Those of stores that need no place. */
+export const PLACELESS: readonly string[] = [...SIZES, ...LISTENERS];
 /** All there are, on any platform. */
 const NAMES: readonly string[] = [
   "path",
@@ -97,15 +111,19 @@ export function validateOptions(options: unknown): asserts options is NativeStor
   }
 }
 
-/** Checks that there are no options that no platform knows, and those that stores have on every platform. */
-export function checkShared(options: unknown, example: string): Record<string, unknown> {
+/** Checks that there are no options but these, by default those that any platform knows, and those that all stores have. */
+export function checkShared(
+  options: unknown,
+  example: string,
+  names: readonly string[] = NAMES,
+): Record<string, unknown> {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw invalid("options", `must be an object such as ${example}, not ${describe(options)}`);
   }
   const given = options as Record<string, unknown>;
   for (const name of Object.keys(given)) {
-    if (!NAMES.includes(name)) {
-      throw invalid(name, `is unknown; the options are ${NAMES.join(", ")}`);
+    if (!names.includes(name)) {
+      throw invalid(name, `is unknown; the options are ${names.join(", ")}`);
     }
   }
   oneOf("durability", given.durability, DURABILITIES);

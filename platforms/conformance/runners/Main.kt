@@ -328,6 +328,7 @@ class Run(private val isBlocking: Boolean) {
             OpenOptions(
                 path = optional(it, "path"),
                 durability = optional(it, "durability")?.let { level -> Durability.valueOf(level.uppercase()) },
+                maxBytes = it["maxBytes"]?.let(::number),
                 cacheBytes = it["cacheBytes"]?.let(::number),
                 segmentBytes = it["segmentBytes"]?.let(::number),
                 deltaBytes = it["deltaBytes"]?.let(::number),

@@ -380,8 +380,9 @@ struct Arguments {
         return OpenOptions(
             path: text(given["path"]),
             durability: try given["durability"].map { level in try some(levels.first { textual($0) == level.text }) },
-            cacheBytes: given["cacheBytes"]?.number, segmentBytes: given["segmentBytes"]?.number,
-            deltaBytes: given["deltaBytes"]?.number, bufferBytes: given["bufferBytes"]?.number,
+            maxBytes: given["maxBytes"]?.number, cacheBytes: given["cacheBytes"]?.number,
+            segmentBytes: given["segmentBytes"]?.number, deltaBytes: given["deltaBytes"]?.number,
+            bufferBytes: given["bufferBytes"]?.number,
             callerMaintains: given["callerMaintains"]?.bool)
     }
 

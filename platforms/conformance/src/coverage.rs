@@ -77,8 +77,7 @@ fn every_error_is_thrown_as_a_sample_and_provoked_where_that_is_possible_everywh
     let cases = cases::all();
     let all: BTreeSet<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(codes(&cases, |call| call == "throwError"), all);
-    let not_portable =
-        ["DISK_FULL", "PERMISSION_DENIED", "LATCHED", "INVALID_COMMIT", "HASH_COLLISION", "INTERNAL"];
+    let not_portable = ["PERMISSION_DENIED", "LATCHED", "INVALID_COMMIT", "HASH_COLLISION", "INTERNAL"];
     let provoked = codes(&cases, |call| call != "throwError");
     let missing: Vec<_> =
         all.difference(&provoked).copied().filter(|code| !not_portable.contains(code)).collect();

@@ -348,6 +348,7 @@ impl Arguments<'_> {
                 ("segmentBytes", Value::Number(bytes)) => options.segment_bytes = Some(*bytes),
                 ("deltaBytes", Value::Number(bytes)) => options.delta_bytes = Some(*bytes),
                 ("bufferBytes", Value::Number(bytes)) => options.buffer_bytes = Some(*bytes),
+                ("maxBytes", Value::Number(bytes)) => options.max_bytes = Some(*bytes),
                 ("callerMaintains", Value::Bool(does)) => options.caller_maintains = Some(*does),
                 _ => return self.wrong(n),
             }

@@ -38,10 +38,15 @@ pub struct OpenOptions {
     pub path: Option<String>,
     /// What a completed operation promises. None: `relaxed`.
     pub durability: Option<Durability>,
+    /// Only in memory: bytes that what is stored may take, an eighth of them in reserve: 1 MiB to 64 GiB. What would exceed it
+    /// fails with `DISK_FULL`; loads, erasing and compacting go on. What the engine works with is not in it: `cache_bytes`,
+    /// `buffer_bytes`, and about four times `delta_bytes`. None: as much as there is.
+    pub max_bytes: Option<f64>,
     /// Bytes of index blocks and pieces of the log kept in memory: 64 KiB to 4 GiB. None: 16 MiB, on phones and in
     /// browsers 4 MiB.
     pub cache_bytes: Option<f64>,
-    /// Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB.
+    /// Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB, and at most
+    /// a sixteenth of `max_bytes`.
     pub segment_bytes: Option<f64>,
     /// Bytes of index rows in memory at which these are written out: 16 KiB to 256 MiB. While that goes on there may be
     /// twice as many. None: 6 MiB, on phones and in browsers 2 MiB.
@@ -81,6 +86,17 @@ pub(super) fn platform_defaults() -> EngineOptions {
             MaintainedBy::Thread
         },
         ..EngineOptions::default()
+    }
+}
+
+/// The same for a store in memory that may take so many bytes. What gives room back takes some first, for files to come in the
+/// place of others, and has nothing but the reserve then: so files are small parts of all, and the reserve is larger.
+fn bounded_defaults(max_bytes: u64) -> EngineOptions {
+    let defaults = platform_defaults();
+    EngineOptions {
+        segment_bytes: defaults.segment_bytes.min(max_bytes / 16),
+        reserve_bytes: max_bytes / 8,
+        ..defaults
     }
 }
 
@@ -128,15 +144,25 @@ impl OpenOptions {
             (None, _) => return invalid("missing: give the directory of the store"),
             (Some(path), _) => check_path("path", path)?,
         }
+        if self.max_bytes.is_some() && self.level() != Durability::Memory {
+            let detail = "bounds a store in memory, not one in files".to_owned();
+            return Err(Error::InvalidOption { option: "maxBytes", detail });
+        }
+        in_range("maxBytes", self.max_bytes, MIB, 64 * GIB)?;
         in_range("cacheBytes", self.cache_bytes, 64 * KIB, 4 * GIB)?;
         in_range("segmentBytes", self.segment_bytes, 64 * KIB, GIB)?;
         in_range("deltaBytes", self.delta_bytes, 16 * KIB, 256 * MIB)?;
         in_range("bufferBytes", self.buffer_bytes, 256 * KIB, GIB)
     }
 
+    /// What a store in memory may take, in bytes.
+    pub(super) fn max_bytes(&self) -> Option<u64> {
+        self.max_bytes.map(|bytes| bytes as u64)
+    }
+
     /// The same for the store, which leaves it to its handles to wait for what makes an operation durable.
     pub(super) fn store_options(&self) -> StoreOptions {
-        let defaults = platform_defaults();
+        let defaults = self.max_bytes().map_or_else(platform_defaults, bounded_defaults);
         let durability = match self.level() {
             Durability::Memory => engine::Durability::Memory,
             Durability::Relaxed | Durability::Strict => engine::Durability::Relaxed,

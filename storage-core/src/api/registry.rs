@@ -35,7 +35,8 @@ fn real_path(path: &str) -> Result<PathBuf> {
 /// The store of these options: the one already open on the path, or one opened now.
 pub(super) fn acquire(options: &OpenOptions) -> Result<Arc<dyn Backing>> {
     let Some(path) = &options.path else {
-        return Ok(Arc::new(Shared::open(InMemoryFileIO::new(), options)?));
+        let io = options.max_bytes().map_or_else(InMemoryFileIO::new, InMemoryFileIO::bounded);
+        return Ok(Arc::new(Shared::open(io, options)?));
     };
     let path = real_path(path)?;
     let entry = entry(&path);

@@ -3,16 +3,29 @@
 //! Invariants:
 //! - it behaves as a directory of a Unix system does: clones share the files, a removed or replaced file lives on for
 //!   those who have it open, errors are those of `StdFileIO`;
-//! - a file is never locked while the directory is, so no order of locks can matter.
+//! - a file is never locked while the directory is, so no order of locks can matter;
+//! - all files of a bounded directory together, those that were removed and are still open among them, never take more
+//!   than the bound: what would exceed it fails as on a full disk.
+
+mod contents;
 
 use super::{FileHandle, FileIO, OpenMode, check_name, this_process};
 use crate::error::{Error, Result};
+use contents::{Contents, Room};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-type Data = Arc<RwLock<Vec<u8>>>;
+type Data = Arc<RwLock<Contents>>;
+
+/// How the paths begin of what is in bounded memory. No path that an application gave does so, as those are made absolute.
+const BOUNDED: &str = "(memory, maxBytes ";
+
+/// Whether a path is that of a file in bounded memory.
+pub(crate) fn is_bounded(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.starts_with(BOUNDED))
+}
 
 #[derive(Debug, Default)]
 struct Directory {
@@ -36,6 +49,7 @@ struct Directory {
 pub struct InMemoryFileIO {
     path: PathBuf,
     directory: Arc<Mutex<Directory>>,
+    room: Arc<Room>,
 }
 
 impl Default for InMemoryFileIO {
@@ -47,7 +61,17 @@ impl Default for InMemoryFileIO {
 impl InMemoryFileIO {
     /// A new directory that nobody else has.
     pub fn new() -> Self {
-        Self { path: PathBuf::from("(memory)"), directory: Arc::default() }
+        Self {
+            path: PathBuf::from("(memory)"),
+            directory: Arc::default(),
+            room: Arc::new(Room::new(u64::MAX)),
+        }
+    }
+
+    /// A new directory that nobody else has, whose files together take at most so many bytes of memory.
+    pub fn bounded(max_bytes: u64) -> Self {
+        let path = PathBuf::from(format!("{BOUNDED}{max_bytes})"));
+        Self { path, room: Arc::new(Room::new(max_bytes)), ..Self::new() }
     }
 
     /// A panic while the directory was held left it as it was: each change of it is one assignment.
@@ -98,7 +122,7 @@ impl FileIO for InMemoryFileIO {
                 return Err(self.error("create", name, io::ErrorKind::NotFound));
             }
             (OpenMode::CreateNew, None) => {
-                let data = Data::default();
+                let data = Data::new(RwLock::new(Contents::new(&self.room)));
                 directory.files.insert(name.to_owned(), Arc::clone(&data));
                 data
             }
@@ -167,61 +191,29 @@ pub struct MemoryFile {
 }
 
 impl MemoryFile {
-    fn read(&self) -> RwLockReadGuard<'_, Vec<u8>> {
+    fn read(&self) -> RwLockReadGuard<'_, Contents> {
         self.data.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, operation: &'static str) -> Result<RwLockWriteGuard<'_, Vec<u8>>> {
+    fn write(&self, operation: &'static str) -> Result<RwLockWriteGuard<'_, Contents>> {
         if !self.writable {
             return Err(Error::PermissionDenied { operation, path: self.path.to_path_buf() });
         }
         Ok(self.data.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Grows `data` to at least `len` bytes; too little memory is a full disk.
-    fn grow(&self, data: &mut Vec<u8>, len: u64) -> Result<()> {
-        let full = || Error::DiskFull { path: self.path.to_path_buf() };
-        let len = usize::try_from(len).map_err(|_| full())?;
-        let more = len.saturating_sub(data.len());
-        data.try_reserve(more).map_err(|_| full())?;
-        data.resize(data.len() + more, 0);
-        Ok(())
+    fn full(&self) -> Error {
+        Error::DiskFull { path: self.path.to_path_buf() }
     }
 }
 
 impl FileHandle for MemoryFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
-        let data = self.read();
-        let from = usize::try_from(offset).ok().and_then(|offset| data.get(offset..)).unwrap_or_default();
-        let read = from.len().min(buf.len());
-        if let (Some(to), Some(from)) = (buf.get_mut(..read), from.get(..read)) {
-            to.copy_from_slice(from);
-        }
-        Ok(read)
+        Ok(self.read().read(buf, offset))
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<()> {
-        let mut data = self.write("write")?;
-        if buf.is_empty() {
-            return Ok(());
-        }
-        // An append, the usual case, copies without first filling with zeros.
-        if offset == data.len() as u64 {
-            let reserved = data.try_reserve(buf.len());
-            reserved.map_err(|_| Error::DiskFull { path: self.path.to_path_buf() })?;
-            data.extend_from_slice(buf);
-            return Ok(());
-        }
-        let end = offset.saturating_add(buf.len() as u64);
-        self.grow(&mut data, end)?;
-        let range = usize::try_from(offset).ok().zip(usize::try_from(end).ok());
-        match range.and_then(|(start, end)| data.get_mut(start..end)) {
-            Some(to) => {
-                to.copy_from_slice(buf);
-                Ok(())
-            }
-            None => Err(Error::DiskFull { path: self.path.to_path_buf() }),
-        }
+        self.write("write")?.write(buf, offset).ok_or_else(|| self.full())
     }
 
     fn flush(&self) -> Result<()> {
@@ -237,13 +229,6 @@ impl FileHandle for MemoryFile {
     }
 
     fn truncate(&self, len: u64) -> Result<()> {
-        let mut data = self.write("truncate")?;
-        match usize::try_from(len) {
-            Ok(len) if len <= data.len() => {
-                data.truncate(len);
-                Ok(())
-            }
-            _ => self.grow(&mut data, len),
-        }
+        self.write("truncate")?.set_len(len).ok_or_else(|| self.full())
     }
 }

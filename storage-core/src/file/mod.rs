@@ -19,6 +19,7 @@ pub use fault::{Failure, FaultFileIO, FaultStats, Loss};
 #[cfg(target_family = "wasm")]
 pub use host::{Host, HostFileIO, set_host};
 pub use memory::InMemoryFileIO;
+pub(crate) use memory::is_bounded;
 #[cfg(not(target_family = "wasm"))]
 pub use std_fs::StdFileIO;
 

@@ -52,7 +52,7 @@ function bufferText(): TextPlatform | undefined {
   if (typeof Buffer !== "function") return undefined;
   const prototype = Buffer.prototype as unknown as Partial<FastBuffer>;
   const { latin1Slice, utf8Slice } = prototype;
-  if (!latin1Slice || !utf8Slice || !prototype.utf8Write) return undefined;
+  if (!latin1Slice || !utf8Slice || !prototype.utf8Write || !isLikeNodes(prototype)) return undefined;
   return {
     allocate: (size) => Buffer.allocUnsafeSlow(size),
     // From Buffer's pool if small: memory of its own for each message costs more than writing the message.
@@ -66,6 +66,22 @@ function bufferText(): TextPlatform | undefined {
     asciiIsLatin1: true,
     utf8: (bytes, start, end) => utf8Slice.call(bytes as FastBuffer, start, end),
   };
+}
+
+/** Whether these methods do what is asked of them here: those of other platforms, such as Cloudflare's, may be stricter. */
+function isLikeNodes({ latin1Slice, utf8Slice, utf8Write }: Partial<FastBuffer>): boolean {
+  try {
+    const bytes = Buffer.alloc(3);
+    const plain = Uint8Array.of(0, 0xc3, 0xa9);
+    return (
+      utf8Write?.call(bytes as unknown as FastBuffer, "\u00e9", 1) === 2 &&
+      bytes.every((byte, place) => byte === plain[place]) &&
+      latin1Slice?.call(plain as FastBuffer, 1, 3) === "\u00c3\u00a9" &&
+      utf8Slice?.call(plain as FastBuffer, 1, 3) === "\u00e9"
+    );
+  } catch {
+    return false;
+  }
 }
 
 /** The fastest conversions here. */

@@ -2,7 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::case::FileOp::{Absent, Exists, Lists, MakeDirectory, Write};
-use crate::forms::{crc, create, ids};
+use crate::forms::{Message, crc, create, ids, loaded, signature, trusting};
 use crate::steps::*;
 use jazz_storage_core::format::FORMAT_VERSION;
 
@@ -15,6 +15,12 @@ fn newer_manifest() -> Bytes {
         Bytes::from(b"JAZZMAN\0").u32(FORMAT_VERSION as usize + 1).u32(body.len()).and(2u64.to_le_bytes());
     let checksum = crc(&head.clone().and(body).bytes());
     head.and(checksum.to_le_bytes()).and(body)
+}
+
+/// A message of more than 1 MiB.
+fn large() -> Message {
+    let changes = Bytes::repeated(1 << 21, "x");
+    create("co_zLarge").piece("s_session_z1", 0, signature(1), 1, trusting(changes))
 }
 
 pub(crate) fn cases() -> Cases {
@@ -141,6 +147,33 @@ pub(crate) fn cases() -> Cases {
                 .fails_saying("INVALID_OPTION", "deltaBytes"),
             open_with("a", record! { durability: "memory", bufferBytes: 1e18 })
                 .fails_saying("INVALID_OPTION", "bufferBytes"),
+            open_with("a", record! { durability: "memory", maxBytes: 1024.0 * kib - 1.0 })
+                .fails_saying("INVALID_OPTION", "maxBytes"),
+            open_with("a", record! { durability: "memory", maxBytes: 1e18 })
+                .fails_saying("INVALID_OPTION", "maxBytes"),
+        ),
+        case!(
+            TOPIC,
+            "a bound is for a store in memory only",
+            open_with("a", record! { path: path("store"), maxBytes: 1024.0 * kib })
+                .fails_saying("INVALID_OPTION", "maxBytes"),
+            file(Absent("store")),
+        ),
+        case!(
+            TOPIC,
+            "what does not fit into a store with a bound is refused, and everything else is there",
+            open_with("a", record! { durability: "memory", maxBytes: 1024.0 * kib }),
+            memory("b"),
+            store("a", &create("co_zA").session("s_session_z1", 0, &["[1]"])),
+            store("a", &large()).fails_saying("DISK_FULL", "maxBytes 1048576"),
+            // It is the bound of one store.
+            store("b", &large()),
+            load("a", "co_zLarge").nothing(),
+            load("a", "co_zA").gives(loaded().session("s_session_z1", &["[1]"]).encode()),
+            store("a", &create("co_zB").session("s_session_z1", 0, &["[1]"])),
+            erase("a", "co_zA").gives(true),
+            compact("a"),
+            co_value_count("a", 2.0),
         ),
         case!(
             TOPIC,
