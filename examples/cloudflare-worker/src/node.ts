@@ -27,18 +27,25 @@ export class Jazz {
     private readonly crypto: WasmCrypto,
     private readonly settings: Settings,
     private readonly storage: NativeStorageSync,
+    /** Rejects when the storage is full: what is set from then on is stored by the sync server only. */
+    private readonly degraded: Promise<never>,
     private node: LocalNode,
     private server: WebSocketPeerWithReconnection | undefined,
   ) {}
 
   static async start(settings: Settings): Promise<Jazz> {
     const crypto = await WasmCrypto.create();
+    let degrade: (error: Error) => void = () => {};
+    const degraded = new Promise<never>((_, reject) => {
+      degrade = reject;
+    });
+    degraded.catch((error) => console.error("the storage is degraded:", error));
     const storage = createWorkerStorage({
       maxBytes: settings.maxBytes,
-      onDegraded: ({ code, message }) => console.error(`the storage is degraded: ${code}: ${message}`),
+      onDegraded: ({ error }) => degrade(error),
     });
     const node = nodeOver(storage, crypto, settings);
-    return new Jazz(crypto, settings, storage, node, connected(node, settings));
+    return new Jazz(crypto, settings, storage, degraded, node, connected(node, settings));
   }
 
   /** A new secret, for who has none yet. */
@@ -84,9 +91,9 @@ export class Jazz {
 
   private async save(map: RawCoMap, fields: JsonObject): Promise<void> {
     for (const [name, value] of Object.entries(fields)) map.set(name, value);
-    // The map's group goes first, as it cannot be read without.
-    await map.core.getGroup().core.waitForSync({ timeout: SYNC_TIMEOUT });
-    await map.core.waitForSync({ timeout: SYNC_TIMEOUT });
+    // A map cannot be read without its group.
+    const synced = [map.core.getGroup(), map].map(({ core }) => core.waitForSync({ timeout: SYNC_TIMEOUT }));
+    await Promise.race([Promise.all(synced), this.degraded]);
   }
 }
 

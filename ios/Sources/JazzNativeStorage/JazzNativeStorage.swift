@@ -2673,12 +2673,19 @@ public struct OpenOptions: Equatable, Hashable {
      */
     public var durability: Durability?
     /**
+     * Only in memory: bytes that what is stored may take, an eighth of them in reserve: 1 MiB to 64 GiB. What would exceed it
+     * fails with `DISK_FULL`; loads, erasing and compacting go on. What the engine works with is not in it: `cache_bytes`,
+     * `buffer_bytes`, and about four times `delta_bytes`. None: as much as there is.
+     */
+    public var maxBytes: Double?
+    /**
      * Bytes of index blocks and pieces of the log kept in memory: 64 KiB to 4 GiB. None: 16 MiB, on phones and in
      * browsers 4 MiB.
      */
     public var cacheBytes: Double?
     /**
-     * Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB.
+     * Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB, and at most
+     * a sixteenth of `max_bytes`.
      */
     public var segmentBytes: Double?
     /**
@@ -2707,11 +2714,17 @@ public struct OpenOptions: Equatable, Hashable {
          * What a completed operation promises. None: `relaxed`.
          */durability: Durability? = nil,
         /**
+         * Only in memory: bytes that what is stored may take, an eighth of them in reserve: 1 MiB to 64 GiB. What would exceed it
+         * fails with `DISK_FULL`; loads, erasing and compacting go on. What the engine works with is not in it: `cache_bytes`,
+         * `buffer_bytes`, and about four times `delta_bytes`. None: as much as there is.
+         */maxBytes: Double? = nil,
+        /**
          * Bytes of index blocks and pieces of the log kept in memory: 64 KiB to 4 GiB. None: 16 MiB, on phones and in
          * browsers 4 MiB.
          */cacheBytes: Double? = nil,
         /**
-         * Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB.
+         * Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB, and at most
+         * a sixteenth of `max_bytes`.
          */segmentBytes: Double? = nil,
         /**
          * Bytes of index rows in memory at which these are written out: 16 KiB to 256 MiB. While that goes on there may be
@@ -2727,6 +2740,7 @@ public struct OpenOptions: Equatable, Hashable {
          */callerMaintains: Bool? = nil) {
         self.path = path
         self.durability = durability
+        self.maxBytes = maxBytes
         self.cacheBytes = cacheBytes
         self.segmentBytes = segmentBytes
         self.deltaBytes = deltaBytes
@@ -2752,6 +2766,7 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
             try OpenOptions(
                 path: FfiConverterOptionString.read(from: &buf),
                 durability: FfiConverterOptionTypeDurability.read(from: &buf),
+                maxBytes: FfiConverterOptionDouble.read(from: &buf),
                 cacheBytes: FfiConverterOptionDouble.read(from: &buf),
                 segmentBytes: FfiConverterOptionDouble.read(from: &buf),
                 deltaBytes: FfiConverterOptionDouble.read(from: &buf),
@@ -2763,6 +2778,7 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
     public static func write(_ value: OpenOptions, into buf: inout [UInt8]) {
         FfiConverterOptionString.write(value.path, into: &buf)
         FfiConverterOptionTypeDurability.write(value.durability, into: &buf)
+        FfiConverterOptionDouble.write(value.maxBytes, into: &buf)
         FfiConverterOptionDouble.write(value.cacheBytes, into: &buf)
         FfiConverterOptionDouble.write(value.segmentBytes, into: &buf)
         FfiConverterOptionDouble.write(value.deltaBytes, into: &buf)
@@ -4101,7 +4117,7 @@ public enum StorageError: Swift.Error, Equatable, Hashable, Foundation.Localized
     case Io(message: String)
 
     /**
-     * There is no room left on the device or in the quota. Everything acknowledged is intact.
+     * There is no room left on the device, in the quota, or in memory with a bound. Everything acknowledged is intact.
      */
     case DiskFull(message: String)
 

@@ -17,11 +17,26 @@ const DEFAULT_MAX_BYTES = 32 * 1024 * 1024;
 
 /** Opens a store of its own in memory. Throws a {@link NativeStorageError}. */
 export function openInMemory({ maxBytes = DEFAULT_MAX_BYTES, ...sizes }: OpenOptions): NativeStorage {
+  checkScope();
   try {
     initSync({ module });
     return WasmNativeStorage.open({ ...sizes, maxBytes, durability: "memory" });
   } catch (error) {
     throw toNativeStorageError(error);
+  }
+}
+
+/** A store has a secret of its own, and in the global scope of a Worker there are no random numbers. */
+function checkScope(): void {
+  try {
+    crypto.getRandomValues(new Uint8Array(1));
+  } catch (cause) {
+    throw new NativeStorageError(
+      "UNAVAILABLE",
+      "a store cannot be opened in the global scope of a Worker, which has no random numbers: open it when it is first needed, " +
+        "while a request or an event is handled",
+      { cause },
+    );
   }
 }
 

@@ -188,12 +188,19 @@ export interface OpenOptions {
      */
     durability?: Durability;
     /**
+     * Only in memory: bytes that what is stored may take, an eighth of them in reserve: 1 MiB to 64 GiB. What would exceed it
+     * fails with `DISK_FULL`; loads, erasing and compacting go on. What the engine works with is not in it: `cache_bytes`,
+     * `buffer_bytes`, and about four times `delta_bytes`. None: as much as there is.
+     */
+    maxBytes?: number;
+    /**
      * Bytes of index blocks and pieces of the log kept in memory: 64 KiB to 4 GiB. None: 16 MiB, on phones and in
      * browsers 4 MiB.
      */
     cacheBytes?: number;
     /**
-     * Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB.
+     * Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB, and at most
+     * a sixteenth of `max_bytes`.
      */
     segmentBytes?: number;
     /**

@@ -95,6 +95,12 @@ impl<F: FileIO, D: Delta> BfTreeStorage<F, D> {
             && !self.engine.schema().small().pending_deletions.contains(message.id)
         {
             Entry::DeleteMark { id: message.id }.encode(write.body());
+            // What is erased is deleted first, so that must be possible on a full disk. In a batch, which would have room made
+            // for others by this, it comes again by itself.
+            let only = message.sessions.iter().all(|s| s.session.last() == Some(&b'$'));
+            if only && row.is_some() && !in_batch {
+                write.make_urgent();
+            }
         }
         let mut status = StoreStatus::Stored;
         let mut counters = Vec::with_capacity(places.len());

@@ -763,12 +763,19 @@ export type OpenOptions = {
      */
     durability?: Durability,
     /**
+     * Only in memory: bytes that what is stored may take, an eighth of them in reserve: 1 MiB to 64 GiB. What would exceed it
+     * fails with `DISK_FULL`; loads, erasing and compacting go on. What the engine works with is not in it: `cache_bytes`,
+     * `buffer_bytes`, and about four times `delta_bytes`. None: as much as there is.
+     */
+    maxBytes?: number,
+    /**
      * Bytes of index blocks and pieces of the log kept in memory: 64 KiB to 4 GiB. None: 16 MiB, on phones and in
      * browsers 4 MiB.
      */
     cacheBytes?: number,
     /**
-     * Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB.
+     * Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB, and at most
+     * a sixteenth of `max_bytes`.
      */
     segmentBytes?: number,
     /**
@@ -795,6 +802,7 @@ export const OpenOptions = (() => {
     const defaults = () => ({
         path: undefined,
         durability: undefined,
+        maxBytes: undefined,
         cacheBytes: undefined,
         segmentBytes: undefined,
         deltaBytes: undefined,
@@ -818,6 +826,7 @@ const FfiConverterTypeOpenOptions = (() => {
             return {
                 path: FfiConverterOptionalString.readFromCursor(c),
                 durability: FfiConverterOptionalTypeDurability.readFromCursor(c),
+                maxBytes: FfiConverterOptionalFloat64.readFromCursor(c),
                 cacheBytes: FfiConverterOptionalFloat64.readFromCursor(c),
                 segmentBytes: FfiConverterOptionalFloat64.readFromCursor(c),
                 deltaBytes: FfiConverterOptionalFloat64.readFromCursor(c),
@@ -828,6 +837,7 @@ const FfiConverterTypeOpenOptions = (() => {
         writeIntoCursor(value: TypeName, c: Cursor): void {
             FfiConverterOptionalString.writeIntoCursor(value.path, c);
             FfiConverterOptionalTypeDurability.writeIntoCursor(value.durability, c);
+            FfiConverterOptionalFloat64.writeIntoCursor(value.maxBytes, c);
             FfiConverterOptionalFloat64.writeIntoCursor(value.cacheBytes, c);
             FfiConverterOptionalFloat64.writeIntoCursor(value.segmentBytes, c);
             FfiConverterOptionalFloat64.writeIntoCursor(value.deltaBytes, c);
@@ -837,6 +847,7 @@ const FfiConverterTypeOpenOptions = (() => {
         allocationSize(value: TypeName): number {
             return FfiConverterOptionalString.allocationSize(value.path) +
              FfiConverterOptionalTypeDurability.allocationSize(value.durability) +
+             FfiConverterOptionalFloat64.allocationSize(value.maxBytes) +
              FfiConverterOptionalFloat64.allocationSize(value.cacheBytes) +
              FfiConverterOptionalFloat64.allocationSize(value.segmentBytes) +
              FfiConverterOptionalFloat64.allocationSize(value.deltaBytes) +
@@ -1624,7 +1635,7 @@ export const StorageError = (() => {
         }
     }
     /**
-     * There is no room left on the device or in the quota. Everything acknowledged is intact.
+     * There is no room left on the device, in the quota, or in memory with a bound. Everything acknowledged is intact.
      */
     class DiskFull extends UniffiError {
         /**

@@ -4130,13 +4130,21 @@ data class OpenOptions (
     var `durability`: Durability? = null
     ,
     /**
+     * Only in memory: bytes that what is stored may take, an eighth of them in reserve: 1 MiB to 64 GiB. What would exceed it
+     * fails with `DISK_FULL`; loads, erasing and compacting go on. What the engine works with is not in it: `cache_bytes`,
+     * `buffer_bytes`, and about four times `delta_bytes`. None: as much as there is.
+     */
+    var `maxBytes`: kotlin.Double? = null
+    ,
+    /**
      * Bytes of index blocks and pieces of the log kept in memory: 64 KiB to 4 GiB. None: 16 MiB, on phones and in
      * browsers 4 MiB.
      */
     var `cacheBytes`: kotlin.Double? = null
     ,
     /**
-     * Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB.
+     * Bytes at which a segment of the log is sealed: 64 KiB to 1 GiB. None: 32 MiB, on phones and in browsers 8 MiB, and at most
+     * a sixteenth of `max_bytes`.
      */
     var `segmentBytes`: kotlin.Double? = null
     ,
@@ -4179,6 +4187,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
             FfiConverterOptionalDouble.read(buf),
             FfiConverterOptionalDouble.read(buf),
             FfiConverterOptionalDouble.read(buf),
+            FfiConverterOptionalDouble.read(buf),
             FfiConverterOptionalBoolean.read(buf),
         )
     }
@@ -4186,6 +4195,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
     override fun allocationSize(value: OpenOptions) = (
             FfiConverterOptionalString.allocationSize(value.`path`) +
             FfiConverterOptionalTypeDurability.allocationSize(value.`durability`) +
+            FfiConverterOptionalDouble.allocationSize(value.`maxBytes`) +
             FfiConverterOptionalDouble.allocationSize(value.`cacheBytes`) +
             FfiConverterOptionalDouble.allocationSize(value.`segmentBytes`) +
             FfiConverterOptionalDouble.allocationSize(value.`deltaBytes`) +
@@ -4196,6 +4206,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
     override fun write(value: OpenOptions, buf: ByteBuffer) {
             FfiConverterOptionalString.write(value.`path`, buf)
             FfiConverterOptionalTypeDurability.write(value.`durability`, buf)
+            FfiConverterOptionalDouble.write(value.`maxBytes`, buf)
             FfiConverterOptionalDouble.write(value.`cacheBytes`, buf)
             FfiConverterOptionalDouble.write(value.`segmentBytes`, buf)
             FfiConverterOptionalDouble.write(value.`deltaBytes`, buf)
@@ -5056,7 +5067,7 @@ sealed class StorageException(message: String): kotlin.Exception(message) {
         class Io(message: String) : StorageException(message)
 
     /**
-     * There is no room left on the device or in the quota. Everything acknowledged is intact.
+     * There is no room left on the device, in the quota, or in memory with a bound. Everything acknowledged is intact.
      */
         class DiskFull(message: String) : StorageException(message)
 
