@@ -24,7 +24,7 @@ const platforms = join(root, "npm/platforms");
 const scratch = mkdtempSync(join(tmpdir(), "jazz-native-storage-tarball-"));
 
 try {
-  const { name, version, napi } = JSON.parse(readFileSync(join(source, "package.json"), "utf8"));
+  const { name, version, napi, exports } = JSON.parse(readFileSync(join(source, "package.json"), "utf8"));
 
   run("npx", [
     "--no-install",
@@ -43,6 +43,11 @@ try {
   const modules = join(scratch, "node_modules");
   const files = unpack(source, join(modules, name));
   assert(files.includes("README.md") && files.includes("LICENSE"), "README.md and LICENSE must be published");
+  const targets = Object.values(exports).flatMap((target) =>
+    typeof target === "string" ? target : Object.values(target),
+  );
+  for (const target of targets)
+    assert(files.includes(target.slice(2)), `${target} is exported and must be published`);
   assert(!files.some((file) => file.endsWith(".node")), "addons belong into the packages of their platforms");
   const addonFiles = unpack(join(platforms, triple), join(modules, `${napi.packageName}-${triple}`));
   assert(addonFiles.includes(addon), `${addon} must be published`);

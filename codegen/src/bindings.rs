@@ -8,7 +8,7 @@ use crate::generate::{KOTLIN, SWIFT, build_library, build_wasm};
 use crate::node;
 use crate::process::{Outcome, cargo, command, root, run, say};
 use crate::suites::or_skipped;
-use crate::tools::{browsers, kotlin, swift, wasm};
+use crate::tools::{browsers, kotlin, swift, wasm, workerd};
 
 const RUNNERS: &str = "platforms/conformance/runners";
 const CASES: &str = "platforms/conformance/cases.json";
@@ -86,6 +86,18 @@ fn run_in_browsers(mut program: Command) -> Outcome<()> {
     browsers::CHROMIUM.tell(&mut program)?;
     browsers::FIREFOX.tell(&mut program)?;
     run(program, "install Node.js")
+}
+
+/// Everything in workerd.
+pub(crate) fn workerd() -> Outcome<()> {
+    or_skipped(wasm::ensure())?;
+    or_skipped(workerd::ensure())?;
+    build_wasm()?;
+    node::build_package()?;
+    // One file after the other, as for browsers.
+    let mut tests = vec!["--test".to_owned(), "--test-concurrency=1".to_owned()];
+    tests.extend(["workerd", "example"].map(|name| format!("{}/{name}.test.mjs", workerd::FOLDER)));
+    node::node(&tests.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The checks of `FileIO` as a WebAssembly module.

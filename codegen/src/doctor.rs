@@ -6,7 +6,7 @@ use crate::fuzz;
 use crate::node;
 use crate::process::{Outcome, cargo_path, command, output, run};
 use crate::syscalls;
-use crate::tools::{browsers, kotlin, newer_node, swift, ubrn, wasm};
+use crate::tools::{browsers, kotlin, newer_node, swift, ubrn, wasm, workerd};
 
 /// Something that the machine has or lacks.
 struct Part {
@@ -161,6 +161,13 @@ const PARTS: &[Part] = &[
         required: false,
         find: ubrn::find,
         install: Some(ubrn::ensure),
+    },
+    Part {
+        name: "workerd",
+        unlocks: "running the WebAssembly module as Cloudflare Workers do (installed when first needed)",
+        required: false,
+        find: workerd::find,
+        install: Some(workerd::ensure),
     },
     Part {
         name: "newer-node",

@@ -83,6 +83,14 @@ pub(crate) fn install_into(folder: &Path, package: &str) -> Outcome<()> {
     run(install, GET_NODE)
 }
 
+/// Installs exactly the packages of the lock file in a folder outside the workspace.
+pub(crate) fn install_locked(folder: &Path) -> Outcome<()> {
+    let mut install = command(script("npm"), &["ci", "--no-workspaces", "--prefix"]);
+    install.arg(folder).args(["--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
+    install.current_dir(folder);
+    run(install, GET_NODE)
+}
+
 /// Whether npm's packages have been installed at all.
 pub(crate) fn has_modules() -> bool {
     modules().join(".installed-package-lock.json").exists()

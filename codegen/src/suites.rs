@@ -213,6 +213,12 @@ const SUITES: &[Suite] = &[
         run: bindings::example_react,
     },
     Suite {
+        name: "workerd",
+        proves: "in the runtime of Cloudflare Workers: cases, the tests of the storage, the bound, and the example",
+        needs: &["modules", "cases"],
+        run: bindings::workerd,
+    },
+    Suite {
         name: "tarball",
         proves: "the packages as they are published load and work without the checkout",
         needs: &["addon", "package"],

@@ -14,6 +14,7 @@ pub(crate) mod swift;
 pub(crate) mod ubrn;
 pub(crate) mod uniffi;
 pub(crate) mod wasm;
+pub(crate) mod workerd;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -31,7 +31,9 @@ export function createNativeStorageSync(options: NativeStorageOptions): JazzNati
   const { path: _, dbName: __, flavour: ___, durability: ____, onDegraded, onEvent, ...sizes } = options;
   const native = openInMemory(sizes);
   const listeners = { onDegraded, onEvent };
-  return flavour === "async" ? new NativeStorageAsync(native, listeners) : new NativeStorageSync(native, listeners);
+  return flavour === "async"
+    ? new NativeStorageAsync(native, listeners)
+    : new NativeStorageSync(native, listeners);
 }
 
 /** Rejects: there are no paths in a Worker. */

@@ -48,9 +48,14 @@ async function startServer() {
   let clients = 0;
   server.on("connection", (websocket) => {
     const id = `client${clients++}`;
-    node.syncManager.addPeer(createWebSocketPeer({ id, role: "client", websocket, batchingByDefault: false }));
+    node.syncManager.addPeer(
+      createWebSocketPeer({ id, role: "client", websocket, batchingByDefault: false }),
+    );
     // Clients take a server that does not do so for one that has gone.
-    const pings = setInterval(() => websocket.send(JSON.stringify({ type: "ping", time: Date.now(), dc: "test" })), 1_000);
+    const pings = setInterval(
+      () => websocket.send(JSON.stringify({ type: "ping", time: Date.now(), dc: "test" })),
+      1_000,
+    );
     websocket.on("close", () => clearInterval(pings));
   });
   closing.push(async () => {

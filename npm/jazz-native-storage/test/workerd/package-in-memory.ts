@@ -27,5 +27,7 @@ export async function createNativeStorage({
   const store = stores.get(path) ?? openInMemory({ maxBytes: LARGE, ...sizes });
   stores.set(path, store);
   const listeners = { onDegraded, onEvent };
-  return flavour === "async" ? new NativeStorageAsync(store, listeners) : new NativeStorageSync(store, listeners);
+  return flavour === "async"
+    ? new NativeStorageAsync(store, listeners)
+    : new NativeStorageSync(store, listeners);
 }

@@ -1,6 +1,7 @@
 /** A Worker that does with the package what a test says, by its name. */
-import * as main from "../../src/edge/worker.js";
+
 import { createWorkerStorage, NativeStorageError, type NativeStorageSync } from "../../src/edge/index.js";
+import * as main from "../../src/edge/worker.js";
 import { HEADER, load, loadKnownState, secret, single, store } from "../support.js";
 
 const MIB = 1024 * 1024;
@@ -81,7 +82,8 @@ const TESTS: Record<string, () => unknown> = {
   async many() {
     const storages = Array.from({ length: 20 }, () => createWorkerStorage({ maxBytes: MIB }));
     for (const [n, storage] of storages.entries()) {
-      for (let value = 0; value <= n; value++) await store(storage, single(id(value), [secret(`${n}`)], HEADER));
+      for (let value = 0; value <= n; value++)
+        await store(storage, single(id(value), [secret(`${n}`)], HEADER));
     }
     const full = await fill(storages[0] as NativeStorageSync, 1, 3_000);
     const counts: number[] = [];
@@ -118,7 +120,13 @@ const TESTS: Record<string, () => unknown> = {
   /** The import for all platforms. */
   async main() {
     const failures: unknown[] = [];
-    for (const options of [{ path: "./data" }, {}, { dbName: "x" }, { durability: "strict" }, { path: "x", durability: "memory" }]) {
+    for (const options of [
+      { path: "./data" },
+      {},
+      { dbName: "x" },
+      { durability: "strict" },
+      { path: "x", durability: "memory" },
+    ]) {
       failures.push(await refused(() => main.createNativeStorage(options as never)));
       failures.push(await refused(() => main.createNativeStorageSync(options as never)));
     }
@@ -136,7 +144,7 @@ const TESTS: Record<string, () => unknown> = {
 
   /** What an engine takes beside what is stored, as far as the memory of the module has grown. */
   async memory() {
-    const { initSync } = await import("../../dist/wasm/jazz_native_storage_wasm.js" as never) as never as {
+    const { initSync } = (await import("../../dist/wasm/jazz_native_storage_wasm.js" as never)) as never as {
       initSync(_: undefined): { memory: WebAssembly.Memory };
     };
     const taken = () => initSync(undefined).memory.buffer.byteLength;

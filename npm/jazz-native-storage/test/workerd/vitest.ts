@@ -2,16 +2,30 @@
  * What the tests import as `vitest`, in workerd: Vitest's own runner, assertions and spies, without what needs Node around
  * them. Nothing of it is less strict: an assertion that is missing here fails its test.
  */
-import { ChaiStyleAssertions, chai, JestAsymmetricMatchers, JestChaiExpect, JestExtend } from "@vitest/expect";
+
 import * as matchers from "@vitest/expect";
+import {
+  ChaiStyleAssertions,
+  chai,
+  JestAsymmetricMatchers,
+  JestChaiExpect,
+  JestExtend,
+} from "@vitest/expect";
 import * as spies from "@vitest/spy";
 
 export { afterEach, beforeEach, describe, onTestFinished, test } from "@vitest/runner";
 
-for (const plugin of [JestExtend, JestChaiExpect, ChaiStyleAssertions, JestAsymmetricMatchers]) chai.use(plugin);
+for (const plugin of [JestExtend, JestChaiExpect, ChaiStyleAssertions, JestAsymmetricMatchers])
+  chai.use(plugin);
+
+interface Matchers {
+  toBe(expected: unknown): void;
+}
 
 function pollUntil(value: () => unknown) {
-  return { toBe: (expected: unknown) => waitFor(() => chai.expect(value()).toBe(expected)) };
+  return {
+    toBe: (expected: unknown) => waitFor(() => (expect(value()) as unknown as Matchers).toBe(expected)),
+  };
 }
 
 export const expect = Object.assign(
@@ -22,7 +36,10 @@ export const expect = Object.assign(
 );
 matchers.setState({ assertionCalls: 0 }, expect as never);
 
-async function waitFor<T>(check: () => T | Promise<T>, within: number | { timeout?: number } = {}): Promise<T> {
+async function waitFor<T>(
+  check: () => T | Promise<T>,
+  within: number | { timeout?: number } = {},
+): Promise<T> {
   const { timeout = 1000 } = typeof within === "number" ? { timeout: within } : within;
   for (const begun = Date.now(); ; ) {
     try {

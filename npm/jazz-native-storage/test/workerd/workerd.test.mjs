@@ -67,7 +67,10 @@ describe("stores in memory", async () => {
     const ask = await asking;
     const { full, counts } = await ask("many");
     assert.equal(full.failure.code, "DISK_FULL");
-    assert.deepEqual(counts, Array.from({ length: 19 }, (_, n) => n + 2));
+    assert.deepEqual(
+      counts,
+      Array.from({ length: 19 }, (_, n) => n + 2),
+    );
   });
 
   test("wrong options are refused with the name of the option, and the global scope with what to do", async () => {
@@ -75,7 +78,8 @@ describe("stores in memory", async () => {
     const { inGlobalScope, failures, durability, flavour } = await ask("options");
     assert.equal(inGlobalScope.code, "UNAVAILABLE");
     assert.match(inGlobalScope.message, /global scope.*open it when it is first needed/);
-    const names = "options options options maxBytes maxBytes maxBytes maxBytes maxBytes cacheBytes path dbName durability";
+    const names =
+      "options options options maxBytes maxBytes maxBytes maxBytes maxBytes cacheBytes path dbName durability";
     const named = `${names} flavour maxbytes onDegraded onEvent`.split(" ");
     for (const [n, name] of named.entries()) {
       assert.equal(failures[n]?.code, "INVALID_OPTION", name);
@@ -101,7 +105,9 @@ describe("stores in memory", async () => {
     const ask = await asking;
     const { opened, full, loaded, stored } = await ask("memory");
     const mib = (bytes) => Number((bytes / 1024 / 1024).toFixed(1));
-    console.log(`memory of the module: ${mib(opened)} MiB opened, ${mib(full)} full of ${stored}, ${mib(loaded)} loaded`);
+    console.log(
+      `memory of the module: ${mib(opened)} MiB opened, ${mib(full)} full of ${stored}, ${mib(loaded)} loaded`,
+    );
     assert(loaded < 64 * 1024 * 1024, `${mib(loaded)} MiB`);
   });
 });
