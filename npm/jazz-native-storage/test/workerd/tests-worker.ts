@@ -5,7 +5,6 @@ import "../../../../examples/cloudflare-worker/src/load-wasm.js";
 const FILES: Record<string, () => Promise<unknown>> = {
   storage: () => import("../storage.test.js"),
   "sqlite-only-behaviours": () => import("../sqlite-only-behaviours.test.js"),
-  whole: () => import("../whole.test.js"),
   codec: () => import("../codec.test.js"),
   node: () => import("../node.test.js"),
 };
@@ -15,12 +14,21 @@ interface Task {
   readonly name: string;
   readonly mode: string;
   readonly tasks?: Task[];
-  readonly result?: { readonly state: string; readonly errors?: { readonly stack?: string }[] };
+  readonly result?: {
+    readonly state: string;
+    readonly duration?: number;
+    readonly errors?: { readonly stack?: string }[];
+  };
 }
 
-function outcomes({ name, tasks, result, mode }: Task): { name: string; state: string; error?: string }[] {
+function outcomes({
+  name,
+  tasks,
+  result,
+  mode,
+}: Task): { name: string; state: string; duration?: number; error?: string }[] {
   const error = result?.errors?.[0]?.stack;
-  const own = { name, state: result?.state ?? mode, error };
+  const own = { name, state: result?.state ?? mode, duration: result?.duration, error };
   if (!tasks) return [own];
   const within = tasks.flatMap(outcomes).map((each) => ({ ...each, name: `${name} > ${each.name}` }));
   // A file that could not be read has no tests.
