@@ -14,7 +14,7 @@ const RUNNERS: &str = "platforms/conformance/runners";
 const CASES: &str = "platforms/conformance/cases.json";
 
 /// The tests in browsers.
-const WEB_TESTS: [&str; 5] = ["suites", "trouble", "tabs", "inspector", "kill"];
+const WEB_TESTS: [&str; 6] = ["suites", "trouble", "fallback", "tabs", "inspector", "kill"];
 
 /// The benchmark in browsers.
 const WEB_BENCH: &str = "benches/js/web.mjs";
@@ -44,6 +44,7 @@ pub(crate) fn cases_wasm() -> Outcome<()> {
 /// Everything in browsers.
 pub(crate) fn web() -> Outcome<()> {
     ensure_web()?;
+    or_skipped(browsers::ensure_webkit())?;
     build_file_suite()?;
     // One file after the other: there may be two processors, and browsers have many processes.
     let mut tests = command("node", &["--test", "--test-concurrency=1"]);

@@ -142,6 +142,13 @@ const PARTS: &[Part] = &[
         install: Some(|| browsers::FIREFOX.ensure()),
     },
     Part {
+        name: "webkit",
+        unlocks: "as chromium",
+        required: false,
+        find: browsers::find_webkit,
+        install: Some(browsers::ensure_webkit),
+    },
+    Part {
         name: "kotlin",
         unlocks: "running the binding for Android, on a Java virtual machine (installed when first needed)",
         required: false,

@@ -202,7 +202,7 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "web",
-        proves: "in Chromium and Firefox: files, cases and stores in the private file system, tabs, crashes, kills and quotas, the inspector, and archives from and to Node",
+        proves: "in Chromium and Firefox: files, cases and stores in the private file system, tabs, crashes, kills and quotas, what IndexedDB has, the inspector, and archives from and to Node; there and in WebKitGTK: fallbacks",
         needs: &["addon", "cases"],
         run: bindings::web,
     },

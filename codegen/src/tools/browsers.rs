@@ -79,6 +79,31 @@ impl Browser {
     }
 }
 
+/// The programs by which tests drive WebKitGTK on a display that nobody sees, and Debian's packages of them.
+const WEBKIT: [(&str, &str); 2] = [("WebKitWebDriver", "webkit2gtk-driver"), ("xvfb-run", "xvfb")];
+
+/// Where WebKitGTK is.
+pub(crate) fn find_webkit() -> Outcome<String> {
+    let missing = WEBKIT.iter().find(|(program, _)| in_path(program).is_empty());
+    match missing {
+        Some((program, package)) => Err(format!("{program} is missing: install Debian's {package}")),
+        None => Ok("WebKitGTK by WebKitWebDriver".to_owned()),
+    }
+}
+
+/// Installs WebKitGTK with its driver, unless they are there.
+pub(crate) fn ensure_webkit() -> Outcome<()> {
+    ahead::wait();
+    let Err(reason) = find_webkit() else { return Ok(()) };
+    if !cfg!(target_os = "linux") {
+        return Err(reason);
+    }
+    // xvfb-run needs it, and Debian only recommends it.
+    let packages: Vec<_> = WEBKIT.iter().map(|(_, package)| *package).chain(["xauth"]).collect();
+    let installed = apt::install(&packages).and_then(|()| find_webkit());
+    installed.map(|_| ()).map_err(|debian| format!("{reason}; nor is Debian's to be had: {debian}"))
+}
+
 /// Where a program may be: in the folders of `PATH`, or where it says.
 fn in_path(program: &str) -> Vec<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();

@@ -20,14 +20,19 @@ export type {
   VerifyReport,
 } from "./generated/native.js";
 export type { CoValueReport, SessionReport } from "./inspect.js";
-export type { Hosting, JazzNativeStorage } from "./jazz-native-storage.js";
+export type { Hosting, JazzNativeStorage, OriginUsage } from "./jazz-native-storage.js";
 export type {
+  Backing,
   DegradedEvent,
   Durability,
+  Fallback,
+  FallbackEvent,
   Flavour,
   HostingEvent,
+  MigrationEvent,
   NativeStorageEvent,
   NativeStorageOptions,
+  PersistenceEvent,
 } from "./options.js";
 export type { BackupLocation, RepairOptions, RestoreOptions, UpkeepOptions } from "./upkeep.js";
 export { NativeStorageError };
@@ -82,6 +87,14 @@ export async function repairNativeStorage(options: RepairOptions): Promise<Repai
   checkPath("path", path);
   const binding = loadBinding();
   return await watched(new binding.StorageTask(), options, (task) => binding.repairAsync(path, task));
+}
+
+/**
+ * In browsers: deletes the IndexedDB database of this name, once all of it was moved into the engine. Rejects with a
+ * {@link NativeStorageError} if it was not, unless `force` is set. Rejects on other platforms.
+ */
+export async function dropFallback(_dbName?: string, _options?: { readonly force?: boolean }): Promise<void> {
+  throw new NativeStorageError("UNAVAILABLE", "there is no IndexedDB here");
 }
 
 function openOptions({

@@ -2,7 +2,7 @@
 import type { RawCoID, StorageAPI } from "cojson";
 import type { BackupResult, StorageStats, VerifyReport } from "./generated/native.js";
 import type { CoValueReport } from "./inspect.js";
-import type { Flavour } from "./options.js";
+import type { Backing, Flavour } from "./options.js";
 import type { BackupLocation, UpkeepOptions } from "./upkeep.js";
 
 /** Figures about who runs the engine of a store, and who uses it. */
@@ -15,13 +15,24 @@ export interface Hosting {
   readonly connections: number;
 }
 
+/** What a browser says of all that an origin stores, where it says it. */
+export interface OriginUsage {
+  /** Bytes, estimated by the browser. */
+  readonly usage: number | undefined;
+  readonly quota: number | undefined;
+  /** Whether it has promised not to evict them. */
+  readonly persisted: boolean | undefined;
+}
+
 /** A storage for `node.setStorage`, with what the engine offers beyond cojson's interface. */
 export interface JazzNativeStorage extends StorageAPI {
   readonly flavour: Flavour;
+  /** In browsers: where it keeps what it stores. On `"indexeddb"`, what only the engine offers rejects with `UNAVAILABLE`. */
+  readonly backing?: Backing;
   /** Settles after `done`. It rejects if the value could not be read, which is logged as well. */
   load: (...parameters: Parameters<StorageAPI["load"]>) => Promise<void>;
-  /** Figures about the store; in a browser also about who runs its engine. */
-  stats: () => Promise<StorageStats & { readonly hosting?: Hosting }>;
+  /** Figures about the store; in a browser also about who runs its engine, and about all that its origin stores. */
+  stats: () => Promise<StorageStats & { readonly hosting?: Hosting; readonly origin?: OriginUsage }>;
   /** What is stored of a CoValue; nothing if it is not. A node that uses this storage does not notice. */
   inspect: (id: string) => Promise<CoValueReport | undefined>;
   /** Resolves when everything stored so far survives a power cut, whatever the durability. */

@@ -22,8 +22,42 @@ export interface HostingEvent {
   readonly message: string;
 }
 
+/** In browsers: what cojson-storage-indexeddb had stored is being moved into the engine, or has been. */
+export interface MigrationEvent {
+  readonly kind: "migrating" | "migrated";
+  /** Values copied and compared, of `total`. */
+  readonly done: number;
+  readonly total: number;
+  /** Ids of values that the engine does not have as they are in IndexedDB, which keeps them. */
+  readonly incomplete: readonly string[];
+  readonly message: string;
+}
+
+/** In browsers, with `persist`: whether the browser has promised not to evict what this origin stores. */
+export interface PersistenceEvent {
+  readonly kind: "persistence";
+  readonly granted: boolean;
+  readonly message: string;
+}
+
 /** What `onEvent` is told. */
-export type NativeStorageEvent = StorageEvent | HostingEvent;
+export type NativeStorageEvent = StorageEvent | HostingEvent | MigrationEvent | PersistenceEvent;
+
+/** In browsers: where a storage keeps what it stores. */
+export type Backing = "opfs" | "indexeddb" | "memory";
+
+/** In browsers: what takes the engine's place where it cannot run. */
+export type Fallback = "best" | "indexeddb" | "memory" | "none";
+
+/** In browsers: that the engine cannot run here, and what was taken instead. */
+export interface FallbackEvent {
+  readonly code: NativeStorageErrorCode;
+  /** What the browser lacks. */
+  readonly message: string;
+  readonly chosen: "indexeddb" | "memory";
+  /** Whether the engine has a store of this name, whose content cannot be seen here. */
+  readonly hidesStore: boolean;
+}
 
 /** Who is told what happens to a store. */
 export interface Listeners {
@@ -35,7 +69,7 @@ export interface Listeners {
   readonly onDegraded?: (event: DegradedEvent) => void;
   /**
    * Called when the store changes its condition: writes are refused from now on, merging rests or goes on; in a browser
-   * also when the engine had to be started again.
+   * also when the engine had to be started again, and how a migration goes.
    */
   readonly onEvent?: (event: NativeStorageEvent) => void;
 }
@@ -73,6 +107,17 @@ export interface NativeStorageOptions extends Listeners, Sizes, Bounded {
   readonly flavour?: Flavour;
   /** Default: `"relaxed"`. */
   readonly durability?: Durability;
+  /**
+   * In browsers: what takes the engine's place where the browser lacks what it needs. `"best"` is IndexedDB, or else memory.
+   * Default: `"best"`; with durability `"strict"`, which IndexedDB cannot give, `"none"`.
+   */
+  readonly fallback?: Fallback;
+  /** In browsers: called before `createNativeStorage` resolves with something else than the engine. */
+  readonly onFallback?: (event: FallbackEvent) => void;
+  /** In browsers: whether to move in what IndexedDB has under the name of the database. Default: true. */
+  readonly migrate?: boolean;
+  /** In browsers: whether to ask the browser not to evict what this origin stores. Default: false. */
+  readonly persist?: boolean;
 }
 
 const FLAVOURS: readonly string[] = ["sync", "async"] satisfies Flavour[];
@@ -85,10 +130,18 @@ const SIZES = ["maxBytes", "cacheBytes", "segmentBytes", "deltaBytes", "bufferBy
 const LISTENERS = ["onDegraded", "onEvent"] as const satisfies (keyof Listeners)[];
 /** Those of stores that need no place. */
 export const PLACELESS: readonly string[] = [...SIZES, ...LISTENERS];
+/** What only stores in browsers take. */
+const IN_BROWSERS = [
+  "dbName",
+  "fallback",
+  "onFallback",
+  "migrate",
+  "persist",
+] as const satisfies (keyof NativeStorageOptions)[];
 /** All there are, on any platform. */
 const NAMES: readonly string[] = [
   "path",
-  "dbName",
+  ...IN_BROWSERS,
   "flavour",
   "durability",
   ...SIZES,
@@ -100,6 +153,9 @@ export function validateOptions(options: unknown): asserts options is NativeStor
   const given = checkShared(options, '{ path: "./data/jazz" }');
   if (given.dbName !== undefined) {
     throw invalid("dbName", "names a database of a browser; here a store has a path");
+  }
+  for (const name of IN_BROWSERS) {
+    if (given[name] !== undefined) throw invalid(name, "is for stores in browsers");
   }
   oneOf("flavour", given.flavour, FLAVOURS);
   if (given.path === undefined) {
@@ -145,7 +201,7 @@ export function oneOf(name: string, value: unknown, allowed: readonly string[]):
   }
 }
 
-function listener(name: string, value: unknown): void {
+export function listener(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== "function") {
     throw invalid(name, `must be a function, not ${describe(value)}`);
   }
@@ -154,6 +210,12 @@ function listener(name: string, value: unknown): void {
 function bytes(name: string, value: unknown): void {
   if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) > 0)) {
     throw invalid(name, `must be a positive whole number of bytes, not ${describe(value)}`);
+  }
+}
+
+export function trueOrFalse(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "boolean") {
+    throw invalid(name, `must be true or false, not ${describe(value)}`);
   }
 }
 

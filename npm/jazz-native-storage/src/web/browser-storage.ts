@@ -1,15 +1,24 @@
 /** The storage in a browser, with what only makes sense there. */
-import type { Listeners } from "../options.js";
+import type { StorageStats } from "../generated/native.js";
+import type { OriginUsage } from "../jazz-native-storage.js";
+import type { Backing, Listeners } from "../options.js";
 import { NativeStorageAsync } from "../storage-async.js";
 import { type UpkeepOptions, watched } from "../upkeep.js";
+import { originUsage } from "./origin.js";
 import type { RemoteStorage } from "./remote-storage.js";
 
 export class BrowserStorage extends NativeStorageAsync {
   constructor(
     private readonly remote: RemoteStorage,
-    listeners: Listeners,
+    { onDegraded, onEvent }: Listeners,
+    readonly backing: Backing,
   ) {
-    super(remote, listeners);
+    super(remote, { onDegraded, onEvent });
+  }
+
+  override async stats(): Promise<StorageStats & { readonly origin: OriginUsage }> {
+    const [stats, origin] = await Promise.all([super.stats(), originUsage()]);
+    return { ...stats, origin };
   }
 
   /** The store as it is now as an archive, as `backup` writes it elsewhere, while loads and stores go on. */

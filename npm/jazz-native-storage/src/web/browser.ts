@@ -10,7 +10,10 @@ import { BrowserStorage } from "./browser-storage.js";
 import { Connection } from "./connection.js";
 import { Database } from "./database.js";
 import { unavailable } from "./failure.js";
+import { openFallback } from "./fallback.js";
 import { type Hosted, startInWorker } from "./hosting.js";
+import { dropMigrated, migrate } from "./migration.js";
+import { askToPersist } from "./origin.js";
 import type { OpenRequest } from "./protocol.js";
 import { RemoteStorage } from "./remote-storage.js";
 import { checkRestore, RestoreTask, restore } from "./restore.js";
@@ -18,16 +21,71 @@ import { checkRestore, RestoreTask, restore } from "./restore.js";
 export type { JazzNativeStorage } from "../jazz-native-storage.js";
 export { NativeStorageError };
 
+const PERSISTENCE = {
+  true: "the browser keeps what is stored until the user deletes it",
+  false: "the browser may delete what is stored when it needs room",
+};
+
+/** The name that jazz-tools gives its IndexedDB database. */
+const DEFAULT_NAME = "jazz-storage";
+
 /** The databases of this context, by name. */
 const databases = new Map<string, Database>();
 
-/** Opens a database of this origin, creating it if absent. Rejects with a {@link NativeStorageError}. */
+/**
+ * Opens a database of this origin, creating it if absent, and moves in what IndexedDB has under its name. Where the browser
+ * lacks what the engine needs, another storage is opened, as `fallback` says, and `onFallback` is told. Rejects with a
+ * {@link NativeStorageError}.
+ */
 export async function createNativeStorage(options: NativeStorageOptions = {}): Promise<JazzNativeStorage> {
   validateBrowserOptions(options);
-  const { dbName = "jazz-storage", path: _, flavour: __, onDegraded, onEvent, ...request } = options;
-  const isInMemory = request.durability === "memory";
-  const remote = await open(isInMemory ? new Alone(() => start(undefined)) : databaseOf(dbName), request);
-  return new BrowserStorage(remote, { onDegraded, onEvent });
+  const { dbName = DEFAULT_NAME, durability, cacheBytes, segmentBytes, deltaBytes, bufferBytes } = options;
+  const { persist, onEvent } = options;
+  const request: OpenRequest = { durability, cacheBytes, segmentBytes, deltaBytes, bufferBytes };
+  if (durability === "memory") return await openInMemory(request, options);
+  const storage = await openEngine(dbName, request, options).catch((error) =>
+    openFallback(dbName, error, options, () => openInMemory({ ...request, durability: "memory" }, options)),
+  );
+  if (persist) {
+    // Not waited for, as some browsers ask the user.
+    askToPersist().then((granted) =>
+      onEvent?.({ kind: "persistence", granted, message: PERSISTENCE[`${granted}`] }),
+    );
+  }
+  return storage;
+}
+
+async function openEngine(
+  dbName: string,
+  request: OpenRequest,
+  options: NativeStorageOptions,
+): Promise<JazzNativeStorage> {
+  const database = databaseOf(dbName);
+  const remote = await open(database, request);
+  if (options.migrate ?? true) {
+    try {
+      await migrate(dbName, remote, (event) => options.onEvent?.(event));
+    } catch (error) {
+      await remote.closeAsync().catch(() => {});
+      throw error;
+    }
+  }
+  return new BrowserStorage(remote, options, "opfs");
+}
+
+async function openInMemory(request: OpenRequest, options: NativeStorageOptions): Promise<JazzNativeStorage> {
+  return new BrowserStorage(await open(new Alone(() => start(undefined)), request), options, "memory");
+}
+
+/**
+ * Deletes the IndexedDB database of this name, once all of it was moved into the engine. Rejects with a
+ * {@link NativeStorageError} if it was not, unless `force` is set.
+ */
+export async function dropFallback(
+  dbName = DEFAULT_NAME,
+  { force = false }: { readonly force?: boolean } = {},
+): Promise<void> {
+  await dropMigrated(dbName, force);
 }
 
 /** Rejects: a browser opens stores asynchronously. Here so that what is imported for all platforms is there. */

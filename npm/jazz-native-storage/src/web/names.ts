@@ -28,6 +28,11 @@ export function engineLock(database: string, engine: string): string {
   return `${DIRECTORY}:${database}:engine:${engine}`;
 }
 
+/** Held by the context that moves what IndexedDB has into the engine. */
+export function migrationLock(database: string): string {
+  return `${DIRECTORY}:${database}:migration`;
+}
+
 /** The channel for {@link Control}. */
 export function controlName(database: string): string {
   return `${DIRECTORY}:${database}`;

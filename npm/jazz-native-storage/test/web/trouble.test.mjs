@@ -1,4 +1,4 @@
-/** What can go wrong in a browser: no room, an engine that dies, private windows, options that cannot be. */
+/** What can go wrong in a browser: no room, an engine that dies, options that cannot be. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launch, pause, quota, serveLab } from "./browsers.mjs";
@@ -172,16 +172,3 @@ for (const kind of ["chromium", "firefox"]) {
     });
   });
 }
-
-describe("a private window of Firefox", () => {
-  test("has no private file system, which is said", async () => {
-    const browser = await launch("firefox", { isPrivate: true });
-    try {
-      const page = await browser.open(site.url);
-      const refusal = await page.evaluate(() => lab.refusal("private"));
-      assert.equal(refusal?.code, "UNAVAILABLE", JSON.stringify(refusal));
-    } finally {
-      await browser.close();
-    }
-  });
-});
