@@ -23,13 +23,16 @@ use syn::{
 /// in WebAssembly, `…_in_slices`, which does the same with pauses, is run by `wasm::in_slices`. A method without `self`
 /// makes a value of the type; its twin, which needs a lane as well, runs on a thread of its own.
 ///
+/// In WebAssembly there is one thread, and nothing to queue: a twin would only be a second copy of the operation.
+///
 /// In scope must be `guarded`, which turns panics into errors, `Pending`, the future that a twin gives, `detached`, which
 /// runs something on a thread of its own, and a method `queue(&self, lane, operation)` of the type.
 ///
 /// | | blocking | not blocking |
 /// |---|---|---|
 /// | napi-derive | the method | the twin, whose `Pending` is a promise in JavaScript |
-/// | wasm-bindgen, UniFFI | the method | an `async fn` that awaits the twin |
+/// | UniFFI | the method | an `async fn` that awaits the twin |
+/// | wasm-bindgen | the method | a function that gives a promise of what the method gives |
 /// | Rust | the method | the twin |
 #[proc_macro_attribute]
 pub fn operations(arguments: TokenStream, block: TokenStream) -> TokenStream {
@@ -108,8 +111,10 @@ fn expand_methods(block: &ItemImpl) -> Result<Tokens> {
             } else {
                 quote! { constructor }
             };
-            let attribute = quote! { #[wasm_bindgen(js_name = #js)] };
-            wasm.extend(if only { method.sliced(&attribute) } else { method.future(&attribute) });
+            wasm.extend(match only {
+                true => method.sliced(&quote! { #[wasm_bindgen(js_name = #js)] }),
+                false => method.promise(&quote! { wasm_bindgen }, &js),
+            });
             uniffi.extend(method.future(&quote! { #[uniffi::#makes(name = #snake)] }));
         }
     }
@@ -143,7 +148,7 @@ fn expand_function(function: &ItemFn) -> Result<Tokens> {
     let (blocking, twin) = (operation.guarded(false), operation.twin(None));
     let (js, snake) = operation.twin_names();
     let futures = futures(
-        &operation.future(&quote! { #[wasm_bindgen::prelude::wasm_bindgen(js_name = #js)] }),
+        &operation.promise(&quote! { wasm_bindgen::prelude::wasm_bindgen }, &js),
         &operation.future(&quote! { #[uniffi::export(name = #snake)] }),
     );
     Ok(quote! {
@@ -275,20 +280,24 @@ impl<'a> Operation<'a> {
         (camel(&name), LitStr::new(&name.to_string(), name.span()))
     }
 
+    /// What is borrowed belongs to the caller, who gets it back before the operation runs: copies of it.
+    fn owned(&self) -> Vec<Tokens> {
+        let borrowed = self.arguments.iter().filter(|(argument, _)| is_borrowed(argument));
+        borrowed.map(|(_, name)| quote! { let #name = #name.to_owned(); }).collect()
+    }
+
+    /// The arguments of the operation, after [`Self::owned`].
+    fn passed(&self) -> Vec<Tokens> {
+        let pass = |(argument, name): &(&PatType, &Ident)| match is_borrowed(argument) {
+            true => quote! { &#name },
+            false => quote! { #name },
+        };
+        self.arguments.iter().map(pass).collect()
+    }
+
     /// The form that does not block: the same on a lane of the queue, or on a thread of its own.
     fn twin(&self, lane: Option<&Ident>) -> Tokens {
-        let is_borrowed = |argument: &PatType| matches!(&*argument.ty, Type::Reference(_));
-        // What is borrowed belongs to the caller, who gets it back before the operation runs.
-        let owned = self.arguments.iter().filter(|(argument, _)| is_borrowed(argument)).map(|(_, name)| {
-            quote! { let #name = #name.to_owned(); }
-        });
-        let passed = self.arguments.iter().map(|(argument, name)| {
-            if is_borrowed(argument) {
-                quote! { &#name }
-            } else {
-                quote! { #name }
-            }
-        });
+        let (owned, passed) = (self.owned(), self.passed());
         let (vis, name, twin, value) = (self.vis, &self.sig.ident, self.twin_name(), self.value);
         let (inputs, documentation) = (&self.sig.inputs, self.documentation());
         let run = match (lane, self.is_method()) {
@@ -341,10 +350,65 @@ impl<'a> Operation<'a> {
         }
     }
 
+    /// The form that does not block for wasm-bindgen: a promise of what the method does when the caller is done.
+    fn promise(&self, attribute: &Tokens, js: &LitStr) -> Tokens {
+        let (name, inputs) = (&self.sig.ident, &self.sig.inputs);
+        let promise = format_ident!("{}_promise", name);
+        let owned = self.owned();
+        let passed = self.passed();
+        let receives = self.sig.receiver().is_some();
+        let storage = receives.then(|| quote! { let storage = self.clone(); });
+        let call = match (receives, self.is_method()) {
+            (true, _) => quote! { storage.#name },
+            (false, true) => quote! { Self::#name },
+            (false, false) => quote! { #name },
+        };
+        let value = match self.value {
+            Type::Tuple(_) => quote! { |()| wasm_bindgen::JsValue::UNDEFINED },
+            _ => quote! { wasm_bindgen::JsValue::from },
+        };
+        let gives = LitStr::new(&format!("Promise<{}>", typescript(self.value)), name.span());
+        let documentation = self.documentation();
+        quote! {
+            #documentation
+            #[#attribute(js_name = #js, unchecked_return_type = #gives)]
+            pub fn #promise(#inputs) -> js_sys::Promise {
+                #storage
+                #(#owned)*
+                crate::api::wasm::promised(move || #call(#(#passed),*).map(#value))
+            }
+        }
+    }
+
     /// Whether it stands in an `impl` block: only there `lane` has a meaning.
     fn is_method(&self) -> bool {
         self.sig.receiver().is_some()
             || self.attributes.iter().any(|attribute| attribute.path().is_ident("lane"))
+    }
+}
+
+fn is_borrowed(argument: &PatType) -> bool {
+    matches!(&*argument.ty, Type::Reference(_))
+}
+
+/// A type of the API as TypeScript has it, where wasm-bindgen is to be told.
+fn typescript(ty: &Type) -> String {
+    let Type::Path(path) = ty else { return "void".to_owned() };
+    let Some(last) = path.path.segments.last() else { return "void".to_owned() };
+    let of = match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => match arguments.args.first() {
+            Some(GenericArgument::Type(of)) => typescript(of),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    match last.ident.to_string().as_str() {
+        "Option" => format!("{of} | undefined"),
+        "Vec" => format!("{of}[]"),
+        "Bytes" => "Uint8Array".to_owned(),
+        "bool" => "boolean".to_owned(),
+        "f64" | "u32" => "number".to_owned(),
+        name => name.to_owned(),
     }
 }
 

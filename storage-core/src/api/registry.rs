@@ -6,7 +6,7 @@
 use super::backing::{Backing, Shared};
 use super::options::{Durability, OpenOptions};
 use crate::error::{Error, LockHolder, Result};
-use crate::file::{FileIO, InMemoryFileIO, NativeFileIO, this_process};
+use crate::file::{FileIO, NativeFileIO, in_memory, this_process};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
@@ -35,8 +35,7 @@ fn real_path(path: &str) -> Result<PathBuf> {
 /// The store of these options: the one already open on the path, or one opened now.
 pub(super) fn acquire(options: &OpenOptions) -> Result<Arc<dyn Backing>> {
     let Some(path) = &options.path else {
-        let io = options.max_bytes().map_or_else(InMemoryFileIO::new, InMemoryFileIO::bounded);
-        return Ok(Arc::new(Shared::open(io, options)?));
+        return Ok(Arc::new(Shared::open(in_memory(options.max_bytes()), options)?));
     };
     let path = real_path(path)?;
     let entry = entry(&path);

@@ -1,8 +1,9 @@
 //! What wasm-bindgen cannot know: how bytes, errors and listeners cross to JavaScript.
 //!
 //! - A byte argument is copied into the memory of the module, a result out of it.
-//! - There is one thread. A call that does not block does its work at once, and its promise is settled when it returns; but
-//!   what takes long is done in slices, so that others are answered meanwhile. When, the host may say (`setTurns`).
+//! - There is one thread. A call that does not block does its work in a microtask, in the order of calls; so it can be
+//!   cancelled, by who does so before anything else. What takes long is done in slices, so that others are answered
+//!   meanwhile: when, the host may say (`setTurns`).
 //! - An error is a JavaScript `Error` whose `code` is the stable code of the engine's error.
 //! - "Nothing" is `undefined`.
 //! - A listener is called in a microtask, when no call into the module is under way.
@@ -14,11 +15,13 @@ use crate::error::{Error, Result};
 use js_sys::{Function, Promise, Reflect};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use wasm_bindgen::convert::{FromWasmAbi, IntoWasmAbi, OptionIntoWasmAbi};
 use wasm_bindgen::describe::WasmDescribe;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 
 macro_rules! as_uint8array {
     ($type:ty) => {
@@ -61,6 +64,23 @@ impl From<Error> for JsValue {
         thrown.into()
     }
 }
+
+/// A promise of what an operation gives, which is done in a microtask. One future for all operations, as a type for each
+/// would be a copy of all that futures are made of.
+pub(super) fn promised(operation: impl FnOnce() -> Result<JsValue, Error> + 'static) -> Promise {
+    settled_later(Box::new(operation))
+}
+
+fn settled_later(operation: Operation) -> Promise {
+    let mut operation = Some(operation);
+    future_to_promise(poll_fn(move |_| {
+        // A future that is ready is not polled again.
+        let result = operation.take().map_or(Ok(JsValue::UNDEFINED), |operation| operation());
+        Poll::Ready(result.map_err(JsValue::from))
+    }))
+}
+
+type Operation = Box<dyn FnOnce() -> Result<JsValue, Error>>;
 
 #[wasm_bindgen]
 extern "C" {

@@ -8,6 +8,8 @@
 //! length durable; a completed [`FileIO::sync_dir`] makes created, renamed and removed names durable; anything else may
 //! be lost, torn at sector borders or reordered by a power cut.
 
+#[cfg(target_family = "wasm")]
+mod either;
 mod fault;
 #[cfg(target_family = "wasm")]
 mod host;
@@ -15,6 +17,8 @@ mod memory;
 #[cfg(not(target_family = "wasm"))]
 mod std_fs;
 
+#[cfg(target_family = "wasm")]
+pub use either::{EitherFile, EitherFileIO, EitherLock};
 pub use fault::{Failure, FaultFileIO, FaultStats, Loss};
 #[cfg(target_family = "wasm")]
 pub use host::{Host, HostFileIO, set_host};
@@ -35,7 +39,19 @@ pub type NativeFileIO = StdFileIO;
 /// Where the stores are that an application names by a path. Beside [`FileIO`] it has a few functions of its own about
 /// the directory itself.
 #[cfg(target_family = "wasm")]
-pub type NativeFileIO = HostFileIO;
+pub type NativeFileIO = EitherFileIO;
+
+/// A new directory in memory, for a store without a path, which may take so many bytes.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn in_memory(max_bytes: Option<u64>) -> InMemoryFileIO {
+    max_bytes.map_or_else(InMemoryFileIO::new, InMemoryFileIO::bounded)
+}
+
+/// A new directory in memory, for a store without a path, which may take so many bytes.
+#[cfg(target_family = "wasm")]
+pub(crate) fn in_memory(max_bytes: Option<u64>) -> NativeFileIO {
+    EitherFileIO::Memory(max_bytes.map_or_else(InMemoryFileIO::new, InMemoryFileIO::bounded))
+}
 
 /// How [`FileIO::open`] treats a missing or existing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

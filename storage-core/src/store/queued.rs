@@ -162,6 +162,10 @@ fn run(job: Job, unfinished: &AtomicUsize) {
 /// # Errors
 /// Those of the operation; [`Error::Internal`] with the panic's message.
 pub fn guarded<T>(operation: impl FnOnce() -> Result<T>) -> Result<T> {
+    // Nothing to catch: a panic is the end of whatever runs this.
+    if cfg!(panic = "abort") {
+        return operation();
+    }
     // Storages keep their invariants through panics (they latch, or change nothing), so observing one after is sound.
     catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|panic| {
         let message = panic_message(&*panic);
