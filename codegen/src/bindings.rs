@@ -111,6 +111,7 @@ fn build_file_suite() -> Outcome<()> {
 pub(crate) fn wasm_host() -> Outcome<()> {
     or_skipped(wasm::ensure())?;
     build_wasm()?;
+    node::node(&["platforms/wasm/test/size.mjs"])?;
     build_file_suite()?;
     node::node(&["--test", "platforms/wasm/test/host.test.mjs"])
 }

@@ -148,7 +148,7 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "wasm-host",
-        proves: "the WebAssembly module keeps stores on a host's file system as the engine does natively",
+        proves: "the WebAssembly module is no larger than it may be, and keeps stores on a host's file system as the engine does natively",
         needs: &["addon", "package"],
         run: bindings::wasm_host,
     },

@@ -21,6 +21,7 @@ pub mod engine;
 pub mod error;
 pub mod file;
 pub mod format;
+mod order;
 pub mod store;
 
 pub use error::{Error, ErrorCode, Result};

@@ -19,6 +19,7 @@ use crate::format::manifest::{FIRST_GROUP, LAST_GROUP, LayerEntry, Manifest, Seg
 use crate::format::record::{self, RecordKind, SEGMENT_HEADER, SegmentHeader};
 use crate::format::row::{Group, Key};
 use crate::format::{Location, Ordinal, SegmentId};
+use crate::order::gathered;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -110,7 +111,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         let mut rewriting = Rewriting { keep_all: m.is_short_of_room(), as_of, ..Rewriting::default() };
         // Large records stay in the log if a merge would leave it alone then: moved, they would be written twice for nothing.
         if (frozen.large as f64) < bytes as f64 * MERGE_BELOW {
-            rewriting.packs = sealed().map(|entry| entry.id).collect();
+            rewriting.packs = gathered(sealed().map(|entry| entry.id));
         } else {
             sealed().try_for_each(|entry| trim(layers.segment(entry.id)?, entry.len))?;
         }

@@ -15,6 +15,7 @@ use crate::format::manifest::{FIRST_GROUP, Manifest, PartEntry};
 use crate::format::row::{Group, Key, Value};
 use crate::format::run::Filter;
 use crate::format::{Location, Ordinal, RunId, SegmentId};
+use crate::order::{gathered, sort_by_key};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -143,7 +144,7 @@ impl<F: FileIO> Layers<F> {
     /// The version that a manifest describes, of what this one has and what was opened since; and what it lacks.
     pub fn replaced(&self, manifest: &Manifest, opened: Opened<F>) -> Result<(Self, Dropped<F>)> {
         let mut runs: BTreeMap<RunId, Arc<RunFile<F>>> =
-            opened.runs.into_iter().map(|run| (run.id(), run)).collect();
+            gathered(opened.runs.into_iter().map(|run| (run.id(), run)));
         for part in self.layers.iter().flat_map(|layer| &layer.parts) {
             runs.insert(part.run.id(), Arc::clone(&part.run));
         }
@@ -172,7 +173,7 @@ impl<F: FileIO> Layers<F> {
             }
             next.layers.push(layer);
         }
-        next.order.sort_by_key(|(first, ..)| *first);
+        sort_by_key(&mut next.order, |(first, ..)| *first);
         next.cache.index_takes(next.parts().map(|part| part.entry.file_len).sum());
         // The log from the replay position on belongs to the store whatever the parts name.
         let log = |id: SegmentId| !id.is_pack() && id >= manifest.replay_from;

@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::file::FileIO;
 use crate::format::manifest::{Manifest, PartEntry, SegmentEntry};
 use crate::format::{RunId, SegmentId};
+use crate::order::gathered;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -291,7 +292,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         let usage = m.usage();
         let below = |part: f64| -> BTreeSet<SegmentId> {
             let below = usage.iter().filter(|(_, usage)| usage.is_below(part)).map(|(id, _)| *id);
-            below.filter(|id| !m.stuck.contains(id)).collect()
+            gathered(below.filter(|id| !m.stuck.contains(id)))
         };
         let all = |first, inputs, part| {
             Some((Target::Layers { first, inputs }, Rewriting { packs: below(part), ..Rewriting::default() }))
@@ -326,7 +327,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
             });
             if let Some((layer, part)) = part {
                 // All of it: what is gathered from its other packs would leave these with something not in use.
-                let packs = part.segments.iter().map(|segment| segment.id).collect();
+                let packs = gathered(part.segments.iter().map(|segment| segment.id));
                 let target = Target::Part { layer, run: part.run };
                 return Some((target, Rewriting { packs, ..Rewriting::default() }));
             }
@@ -588,6 +589,6 @@ fn rewriting<F: FileIO, D: Delta>(m: &Maintenance<F, D>, pack: SegmentId) -> Opt
         Some((layer, part.run))
     });
     let (layer, run) = named?;
-    let rewriting = Rewriting { packs: BTreeSet::from([pack]), ..Rewriting::default() };
+    let rewriting = Rewriting { packs: gathered([pack]), ..Rewriting::default() };
     Some((Target::Part { layer, run }, rewriting))
 }

@@ -30,6 +30,7 @@ use crate::format::manifest::{FIRST_GROUP, LAST_GROUP, LayerEntry, Manifest, Par
 use crate::format::record::{self, BadRecord, RecordKind, SEGMENT_HEADER, SegmentHeader};
 use crate::format::row::{Group, Key};
 use crate::format::{Lsn, Ordinal, RunId, SegmentId};
+use crate::order::sort;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -293,7 +294,7 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
         let mut ids: Vec<SegmentId> =
             self.io.list()?.iter().filter_map(|name| SegmentId::from_file_name(name)).collect();
         ids.retain(|id| !id.is_pack() && *id >= self.manifest.replay_from);
-        ids.sort_unstable();
+        sort(&mut ids);
         if ids.first() != Some(&self.manifest.replay_from) {
             let path = self.io.path().join(self.manifest.replay_from.file_name());
             self.note(&Error::corrupt(path, 0, "the segment in which the log begins is missing"))?;
@@ -385,7 +386,7 @@ impl<F: FileIO, S: Schema, D: Delta> Repair<'_, F, S, D> {
 
     fn rewrite(mut self) -> Result<Repaired> {
         let mut survivors = self.survivors()?;
-        survivors.sort_unstable();
+        sort(&mut survivors);
         self.report.covalues = survivors.len() as u64;
         let (run, pack) = (self.manifest.next_run, self.manifest.next_pack);
         let on_disk = self.io.list()?;

@@ -12,6 +12,7 @@ use crate::format::manifest::{FIRST_GROUP, LAST_GROUP, LayerEntry, Manifest, Par
 use crate::format::record::{SEGMENT_HEADER, SegmentHeader};
 use crate::format::row::Group;
 use crate::format::{Generation, Lsn, Ordinal, RunId, SegmentId};
+use crate::order::sort_by_key;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -113,8 +114,8 @@ pub(super) fn files_in<F: FileIO>(io: &Arc<F>) -> Result<Manifest> {
         let detail = "no manifest, and no segment or pack with a valid header: there is nothing to repair";
         return Err(Error::corrupt(io.path(), 0, detail));
     };
-    packs.sort_by_key(|entry| entry.id);
-    log.sort_by_key(|entry| entry.id);
+    sort_by_key(&mut packs, |entry| entry.id);
+    sort_by_key(&mut log, |entry| entry.id);
     let next_pack = packs.last().map_or(SegmentId::FIRST_PACK, |entry| entry.id.next());
     let replay_from = log.first().map_or(SegmentId(1), |entry| entry.id);
     // The log may be in the packs already, so it is looked at together with them.

@@ -28,6 +28,7 @@ use crate::format::archive::{EntryHead, EntryKind, Header};
 use crate::format::manifest::Manifest;
 use crate::format::record::{SEGMENT_HEADER, SegmentHeader};
 use crate::format::{FORMAT_VERSION, Lsn, RunId, SegmentId};
+use crate::order::gathered;
 use check::{Bad, Check, Records, SealedParts};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -100,7 +101,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         let layers = Arc::clone(&self.index().layers);
         let mut manifest = maintenance.manifest.clone();
         let parts = manifest.parts().flat_map(|part| &part.segments).map(|entry| (entry.id, entry.len));
-        let mut segments: BTreeMap<SegmentId, u64> = parts.collect();
+        let mut segments: BTreeMap<SegmentId, u64> = gathered(parts);
         segments.extend(maintenance.sealed.iter().map(|entry| (entry.id, entry.len)));
         segments.insert(log.active.id(), log.end);
         let next = SegmentHeader {
@@ -114,7 +115,7 @@ impl<F: FileIO, S: Schema, D: Delta> Core<F, S, D> {
         if let Some(len) = segments.get(&manifest.replay_from) {
             manifest.replay_durable = *len;
         }
-        let runs = layers.parts().map(|part| (part.run.id(), Arc::clone(&part.run))).collect();
+        let runs = gathered(layers.parts().map(|part| (part.run.id(), Arc::clone(&part.run))));
         Ok(Picture {
             io: Arc::clone(&self.io),
             manifest,

@@ -17,6 +17,7 @@ use crate::format::archive::{
 use crate::format::checksum;
 use crate::format::manifest::{BadManifest, Manifest};
 use crate::format::{FORMAT_VERSION, SegmentId};
+use crate::order::gathered;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ fn from_directory<F: FileIO, G: FileIO>(io: F, to: &G, progress: &mut OnProgress
         runs.insert(part.run, Arc::new(RunFile::open(&*io, part.run, part.file_len, manifest.store)?));
     }
     let parts = manifest.parts().flat_map(|part| &part.segments).map(|entry| (entry.id, entry.len));
-    let mut segments: BTreeMap<SegmentId, u64> = parts.collect();
+    let mut segments: BTreeMap<SegmentId, u64> = gathered(parts);
     let mut id = manifest.replay_from;
     while io.exists(&id.file_name())? {
         segments.insert(id, io.open(&id.file_name(), OpenMode::Read)?.len()?);

@@ -13,6 +13,7 @@ use crate::file::{FileHandle, FileIO, OpenMode};
 use crate::format::archive::{EntryHead, EntryKind, Header, TRAILER_LEN, Trailer};
 use crate::format::checksum;
 use crate::format::manifest::{Manifest, SLOTS};
+use crate::order::sort_by_key;
 use std::path::PathBuf;
 
 /// Marks a directory to which a store is being copied.
@@ -100,7 +101,7 @@ impl<G: FileIO> Drop for Directory<'_, G> {
 pub(super) fn clear<G: FileIO>(io: &G) {
     let mut names = io.list().unwrap_or_default();
     names.retain(|name| is_store_file(name));
-    names.sort_by_key(|name| !SLOTS.contains(&name.as_str()));
+    sort_by_key(&mut names, |name| !SLOTS.contains(&name.as_str()));
     let mut removed = names.iter().map(|name| io.remove(name)).fold(Ok(()), Result::and);
     removed = removed.and_then(|()| io.sync_dir());
     if removed.is_ok() && io.exists(INCOMPLETE).unwrap_or(false) {

@@ -3,6 +3,7 @@
 use crate::engine::delta::Row;
 use crate::format::row::{CoValueRow, Extent, Group, HeadRow, Key, SPILL_EXTENTS, SpillRow, Tag};
 use crate::format::{Location, Ordinal};
+use crate::order::{sort, sort_by_key};
 
 /// A session as the index knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +125,7 @@ impl GroupView {
         let created = self.created.iter().map(|(_, location)| *location);
         let extents = self.sessions.iter().flat_map(|s| &s.extents).map(|e| e.location);
         let mut all: Vec<Location> = created.chain(extents).collect();
-        all.sort_unstable();
+        sort(&mut all);
         all.dedup();
         all
     }
@@ -137,7 +138,7 @@ impl GroupView {
     /// The sessions that have transactions, in the order in which they were first stored.
     pub(super) fn stored_sessions(&self) -> Vec<&SessionView> {
         let mut sessions: Vec<_> = self.sessions.iter().filter(|s| s.count > 0).collect();
-        sessions.sort_by_key(|s| (s.created, s.slot));
+        sort_by_key(&mut sessions, |s| (s.created, s.slot));
         sessions
     }
 

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::format::Location;
 use crate::format::entry::{Append, Create, Entry, ErasedSession, entries_with_offsets, entry_at};
 use crate::format::row::{Extent, Group};
+use crate::order::{gathered, sort, sort_by_key};
 use std::collections::BTreeSet;
 
 /// A record is ended when its body has this many bytes. A piece that a chunk signature ends mostly has more, so that no two
@@ -91,7 +92,7 @@ impl Source {
                     _ => {}
                 }
             }
-            self.pieces.sort_unstable();
+            sort(&mut self.pieces);
             self.current = Some((extent.location, record));
         }
         let wanted = (slot, extent.start);
@@ -130,7 +131,7 @@ impl Moving {
         let fates: Vec<Fate> = all.iter().map(|location| records.fate(*location)).collect();
         let goes = fates.contains(&Fate::Goes);
         let loose = || all.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Either);
-        let files: BTreeSet<_> = loose().map(|(location, _)| location.segment).collect();
+        let files: BTreeSet<_> = gathered(loose().map(|(location, _)| location.segment));
         let scattered = files.len() + usize::from(goes) > 1;
         // Of a CoValue with something erased, records that count must not lie beside some that do not. One that is in
         // order already stays, or each rewriting of a part would leave the packs behind that the one before had made.
@@ -143,7 +144,7 @@ impl Moving {
             Fate::Stays => whole,
         };
         let moved = all.iter().zip(&fates).filter(|(_, fate)| moves(**fate)).map(|(l, _)| *l);
-        Ok(Self { records: moved.collect() })
+        Ok(Self { records: gathered(moved) })
     }
 
     fn includes(&self, location: Location) -> bool {
@@ -204,7 +205,7 @@ pub(super) fn pack_group(
 fn move_records(group: Group, view: &mut GroupView, moving: &Moving, records: &mut dyn Packer) -> Result<()> {
     // In the order in which they were first stored, so that a load reads on.
     let mut order: Vec<usize> = (0..view.sessions.len()).collect();
-    order.sort_by_key(|i| view.sessions.get(*i).map(|s| (s.created, s.slot)));
+    sort_by_key(&mut order, |i| view.sessions.get(*i).map(|s| (s.created, s.slot)));
     let mut output = Output {
         records,
         body: Vec::new(),
@@ -238,7 +239,7 @@ fn move_records(group: Group, view: &mut GroupView, moving: &Moving, records: &m
     }
     output.flush()?;
     for (session, mut extents) in view.sessions.iter_mut().zip(output.extents) {
-        extents.sort_by_key(|extent| extent.start);
+        sort_by_key(&mut extents, |extent| extent.start);
         session.extents = extents;
     }
     if let Some(location) = output.created {

@@ -13,6 +13,7 @@ use crate::format::Location;
 use crate::format::entry::{Append, Entry, entries_with_offsets, entry_at};
 use crate::format::row::Group;
 use crate::format::tx;
+use crate::order::sort;
 use crate::store::rows::SessionId;
 use std::sync::Arc;
 
@@ -117,7 +118,7 @@ impl<F: FileIO> Snapshot<F> {
 
     /// Reads the records at these locations.
     pub(super) fn read(&self, mut locations: Vec<Location>) -> Result<Records> {
-        locations.sort_unstable();
+        sort(&mut locations);
         locations.dedup();
         let records = self.layers.read(&locations)?;
         let mut appends = Vec::with_capacity(records.len());
@@ -131,7 +132,7 @@ impl<F: FileIO> Snapshot<F> {
                 }
             }
         }
-        appends.sort_unstable();
+        sort(&mut appends);
         Ok(Records { group: self.group, locations, records, appends })
     }
 

@@ -11,6 +11,7 @@ use crate::format::entry::{Append, BadEntry, Entry, entries};
 use crate::format::record::RecordKind;
 use crate::format::row::{CoValueRow, Extent, Group, HeadRow, Key, SpillRow, Tag};
 use crate::format::{HashKey, Location, Lsn, Ordinal};
+use crate::order::gathered;
 use crate::store::rows::{CoValueId, PeerId, ReconciliationLockRow, SessionId};
 use siphasher::sip128::SipHasher13;
 use std::collections::{BTreeMap, BTreeSet};
@@ -236,7 +237,7 @@ impl Schema for CoValueSchema {
     fn without_void(&self, rows: Vec<Row>, newer: &[Vec<Row>]) -> Vec<Row> {
         let heads = newer.iter().flatten().filter_map(|(key, value)| Some((key, HeadRow::decode(value)?)));
         let void: BTreeMap<u32, Tag> =
-            heads.filter(|(_, head)| head.reset).map(|(key, head)| (key.slot(), head.tag)).collect();
+            gathered(heads.filter(|(_, head)| head.reset).map(|(key, head)| (key.slot(), head.tag)));
         let rows = rows.into_iter().filter_map(|(key, value)| match void.get(&key.slot()) {
             None => Some((key, value)),
             Some(tag) => HeadRow::decode(&value).map(|_| {

@@ -11,6 +11,7 @@ use crate::format::entry::{Append, Entry, ErasedSession};
 use crate::format::row::{Group, Tag};
 use crate::format::text::MAX_STR16;
 use crate::format::tx;
+use crate::order::sort_by_key;
 use crate::store::rows::{
     CoValueId, CoValueRowId, ReconciliationLockRow, SessionId, SessionRowId, SessionUpdate, Signature,
     StoredSessionRow, TxIndex,
@@ -113,7 +114,7 @@ impl<'s, 'w, F: FileIO, D: Delta> Transaction<'s, 'w, F, D> {
             }
             // A session's place in the order of sessions is that of its entry.
             let mut changes: Vec<&Change> = named.changes.values().collect();
-            changes.sort_by_key(|change| change.order);
+            sort_by_key(&mut changes, |change| change.order);
             for change in changes {
                 change.encode(named.group, write.body())?;
             }
