@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 
-const LIMITS = { raw: 715_000, gzip: 303_000 };
+const LIMITS = { raw: 740_000, gzip: 313_000 };
 
 const file = new URL(
   "../../../npm/jazz-native-storage/dist/wasm/jazz_native_storage_wasm_bg.wasm",
