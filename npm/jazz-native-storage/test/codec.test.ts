@@ -184,7 +184,7 @@ describe("transactions", () => {
       { privacy: "trusting", changes: "xy", other: 1 },
     ] as unknown as Transaction[]);
     const f64 = (value: number) => [...new Uint8Array(new Float64Array([value]).buffer)];
-    const verbatim = [...Buffer.from('{"privacy":"trusting","changes":"xy","other":1}')];
+    const verbatim = [...new TextEncoder().encode('{"privacy":"trusting","changes":"xy","other":1}')];
     expect([...writer.copy()]).toEqual([
       ...[0x01, ...f64(1), 1, 0, 0x6b, 2, 0, 0, 0, 0x61, 0x62],
       ...[0x31, ...f64(2), 1, 0, 0, 0, 0x63, 2, 0, 0, 0x80, 0xc3, 0xa9],

@@ -7,17 +7,16 @@ import { onTestFinished, vi } from "vitest";
 import {
   createNativeStorage,
   type DegradedEvent,
-  type Flavour,
   type JazzNativeStorage,
   type NativeStorageOptions,
 } from "../src/index.js";
+
+export { FLAVOURS } from "./flavours.js";
 
 export type Message = CojsonInternalTypes.NewContentMessage;
 export type Transaction = CojsonInternalTypes.Transaction;
 export type KnownState = CojsonInternalTypes.CoValueKnownState;
 export type Header = CojsonInternalTypes.CoValueHeader;
-
-export const FLAVOURS: readonly Flavour[] = ["sync", "async"];
 
 /** A directory that is removed after the test, on a RAM disk where there is one. */
 export function temporaryDirectory(): string {

@@ -1,4 +1,7 @@
-/** What every platform has to pass, in each browser: the checks of `FileIO` and the cases for bindings. */
+/**
+ * What every platform has to pass, in each browser: the checks of `FileIO`, the cases for bindings and the tests of the
+ * storage.
+ */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launch, serveLab } from "./browsers.mjs";
@@ -8,6 +11,9 @@ before(async () => {
   site = await serveLab();
 });
 after(() => site.close());
+
+/** Test files of the package, and how many tests they have at least. */
+const FILES = { storage: 20, codec: 20, node: 1 };
 
 for (const kind of ["chromium", "firefox"]) {
   describe(kind, () => {
@@ -31,5 +37,20 @@ for (const kind of ["chromium", "firefox"]) {
       assert.match(lines.at(-1), /web: \d+ cases, (\d+) passed, 0 failed, 0 not applicable/);
       console.log(`${kind}: ${lines.at(-1)}`);
     });
+
+    for (const [file, least] of Object.entries(FILES)) {
+      test(`the tests of the package pass: ${file}`, async () => {
+        const tests = await browser.open(`${site.url}tests.html`, { ready: "globalThis.tests" });
+        const outcomes = await tests.evaluate((name) => globalThis.tests.run([name]), file);
+        assert.deepEqual(
+          outcomes.filter(({ state }) => state !== "pass" && state !== "skip"),
+          [],
+        );
+        const passed = outcomes.filter(({ state }) => state === "pass").length;
+        assert(passed >= least, `only ${passed} tests were found`);
+        console.log(`${kind}: ${passed} tests of ${file} pass`);
+        await tests.close();
+      });
+    }
   });
 }

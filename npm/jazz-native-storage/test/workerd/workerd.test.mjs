@@ -5,7 +5,7 @@ import { bundle, here } from "./bundle.mjs";
 import { startWorker } from "./workers.mjs";
 
 /** What the tests of the package import, in workerd. */
-const alias = { vitest: `${here}/vitest.ts`, "src/index.js": `${here}/package-in-memory.ts` };
+const alias = { vitest: `${here}/../elsewhere/vitest.ts`, "src/index.js": `${here}/package-in-memory.ts` };
 
 const running = [];
 after(() => Promise.all(running.map((worker) => worker.dispose())));

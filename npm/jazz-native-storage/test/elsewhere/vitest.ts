@@ -1,6 +1,6 @@
 /**
- * What the tests import as `vitest`, in workerd: Vitest's own runner, assertions and spies, without what needs Node around
- * them. Nothing of it is less strict: an assertion that is missing here fails its test.
+ * What the tests import as `vitest` in workerd and in browsers: Vitest's own runner, assertions and spies, without what needs
+ * Node around them. Nothing of it is less strict: an assertion that is missing here fails its test.
  */
 
 import * as matchers from "@vitest/expect";

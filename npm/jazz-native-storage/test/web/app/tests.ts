@@ -1,0 +1,4 @@
+/** A page that runs test files of the package. */
+import { run } from "../../elsewhere/run.js";
+
+Object.assign(globalThis, { tests: { run } });
