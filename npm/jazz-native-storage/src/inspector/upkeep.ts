@@ -28,7 +28,7 @@ export class Upkeep {
   ) {
     this.#buttons = [
       button("Verify", () => void this.#run("Verifying", (options) => this.#verify(options))),
-      button("Compact", () => void this.#run("Compacting", () => this.#compact())),
+      button("Compact", () => void this.#run("Compacting", () => this.#compact(), { isCancellable: false })),
     ];
     if (storage.exportArchive) {
       this.#buttons.push(
@@ -64,15 +64,19 @@ export class Upkeep {
     this.#said.classList.add(isGood ? "good" : "bad");
   }
 
-  async #run(doing: string, work: (options: UpkeepOptions) => Promise<void>): Promise<void> {
+  async #run(
+    doing: string,
+    work: (options: UpkeepOptions) => Promise<void>,
+    { isCancellable = true } = {},
+  ): Promise<void> {
     const asked = (this.actions.getRootNode() as ShadowRoot).activeElement as HTMLElement | null;
     const cancelled = new AbortController();
     const bar = element("progress", { "aria-label": doing, max: "1" });
     const cancel = button("Cancel", () => cancelled.abort());
     this.#failure.hidden = true;
-    this.#say(element("p", {}, `${doing}…`), bar, cancel);
+    this.#say(element("p", {}, `${doing}…`), bar, ...(isCancellable ? [cancel] : []));
     for (const one of this.#buttons) one.disabled = true;
-    cancel.focus();
+    if (isCancellable) cancel.focus();
     try {
       await work({
         signal: cancelled.signal,
