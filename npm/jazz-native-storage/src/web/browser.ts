@@ -1,8 +1,9 @@
 /** Native storage for Jazz in browsers: an engine in a worker, over the browser's private file system, for all tabs. */
+import { logger } from "cojson";
 import { NativeStorageError } from "../errors.js";
 import type { BackupResult } from "../generated/native.js";
 import type { JazzNativeStorage } from "../jazz-native-storage.js";
-import type { NativeStorageOptions } from "../options.js";
+import type { NativeStorageEvent, NativeStorageOptions } from "../options.js";
 import { type RepairOptions, type RestoreOptions, watched } from "../upkeep.js";
 import { Alone } from "./alone.js";
 import { validateBrowserOptions } from "./browser-options.js";
@@ -40,7 +41,7 @@ const databases = new Map<string, Database>();
 export async function createNativeStorage(options: NativeStorageOptions = {}): Promise<JazzNativeStorage> {
   validateBrowserOptions(options);
   const { dbName = DEFAULT_NAME, durability, cacheBytes, segmentBytes, deltaBytes, bufferBytes } = options;
-  const { persist, onEvent } = options;
+  const { persist } = options;
   const request: OpenRequest = { durability, cacheBytes, segmentBytes, deltaBytes, bufferBytes };
   if (durability === "memory") return await openInMemory(request, options);
   const storage = await openEngine(dbName, request, options).catch((error) =>
@@ -49,7 +50,7 @@ export async function createNativeStorage(options: NativeStorageOptions = {}): P
   if (persist) {
     // Not waited for, as some browsers ask the user.
     askToPersist().then((granted) =>
-      onEvent?.({ kind: "persistence", granted, message: PERSISTENCE[`${granted}`] }),
+      tell(options, { kind: "persistence", granted, message: PERSISTENCE[`${granted}`] }),
     );
   }
   return storage;
@@ -60,11 +61,14 @@ async function openEngine(
   request: OpenRequest,
   options: NativeStorageOptions,
 ): Promise<JazzNativeStorage> {
+  if (!navigator.locks || !crypto.randomUUID) {
+    throw unavailable("the engine needs a secure context: https, or localhost");
+  }
   const database = databaseOf(dbName);
   const remote = await open(database, request);
   if (options.migrate ?? true) {
     try {
-      await migrate(dbName, remote, (event) => options.onEvent?.(event));
+      await migrate(dbName, remote, (event) => tell(options, event));
     } catch (error) {
       await remote.closeAsync().catch(() => {});
       throw error;
@@ -175,5 +179,18 @@ async function start(database: string | undefined): Promise<Hosted> {
 }
 
 function startWorker(): Worker {
-  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  try {
+    return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  } catch (error) {
+    throw unavailable(`the worker cannot be started: ${String(error)}`);
+  }
+}
+
+/** A listener that throws ends nothing. */
+function tell({ onEvent }: NativeStorageOptions, event: NativeStorageEvent): void {
+  try {
+    onEvent?.(event);
+  } catch (err) {
+    logger.error("onEvent threw", { err });
+  }
 }

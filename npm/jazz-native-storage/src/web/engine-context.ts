@@ -71,7 +71,7 @@ export class EngineContext {
   static async start(options: EngineOptions): Promise<EngineContext> {
     const { database, module, loaded } = options;
     const opening = database === undefined ? undefined : openPool(database);
-    const [pool] = await Promise.all([opening, loaded]);
+    const [pool] = await Promise.all([opening, loaded.catch(notLoaded)]);
     module.setHost(HOST);
     if (database !== undefined && pool) mount(database, pool);
     return new EngineContext(database, pool, options);
@@ -139,6 +139,11 @@ export async function databases(): Promise<FileSystemDirectoryHandle> {
     throw unavailable(`the browser gives no private file system here: ${String(error)}`);
   }
   return await root.getDirectoryHandle(DIRECTORY, { create: true });
+}
+
+/** As where a policy of the page's forbids WebAssembly. */
+function notLoaded(error: unknown): never {
+  throw unavailable(`the engine's module cannot be loaded: ${String(error)}`);
 }
 
 async function openPool(database: string): Promise<OpfsPool> {

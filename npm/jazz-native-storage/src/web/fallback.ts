@@ -3,6 +3,8 @@
  *
  * - Only a missing capability is a reason. A store that is locked, damaged, newer or full is an error: another storage would
  *   show an empty workspace.
+ * - For the same reason nothing is opened beside a store that is there, but cannot be reached, as when a worker does not start,
+ *   unless `fallback` says what.
  * - Nor is it one that a worker which cannot lead finds no page that does: the engine can run in this browser.
  * - Whoever wants durability `strict` gets no less, unless `fallback` says what.
  */
@@ -22,6 +24,11 @@ export async function openFallback(
 ): Promise<JazzNativeStorage> {
   const { durability, fallback = durability === "strict" ? "none" : "best" } = options;
   if (fallback === "none" || !isUnavailable(reason) || typeof Worker === "undefined") throw reason;
+  const hidesStore = await hasStore(dbName);
+  if (hidesStore && options.fallback === undefined) {
+    const message = `${reason.message}; as there is a store already, nothing else is opened unless fallback says so`;
+    throw new NativeStorageError("UNAVAILABLE", message, { cause: reason });
+  }
   let storage: JazzNativeStorage | undefined;
   let { message } = reason;
   if (fallback !== "memory") {
@@ -35,7 +42,6 @@ export async function openFallback(
   }
   const chosen = storage ? "indexeddb" : "memory";
   storage ??= await openInMemory();
-  const hidesStore = await hasStore(dbName);
   tell(options, { code: reason.code, message, chosen, hidesStore });
   return storage;
 }

@@ -9,6 +9,7 @@ import { NativeStorageError } from "../errors.js";
 import type { JazzNativeStorage } from "../jazz-native-storage.js";
 import type { Listeners } from "../options.js";
 import { unavailable } from "./failure.js";
+import { JazzIndexedDb } from "./jazz-indexeddb.js";
 
 /** What is needed of its storage beyond its public types. */
 interface Inner {
@@ -23,7 +24,7 @@ interface Inner {
 /** Opens the IndexedDB database of a name. Rejects with `UNAVAILABLE` if there is no IndexedDB, or not the package. */
 export async function openIndexedDb(dbName: string, { onDegraded }: Listeners): Promise<JazzNativeStorage> {
   if (typeof indexedDB === "undefined") throw unavailable("there is no IndexedDB");
-  const { getIndexedDBStorage } = await load();
+  const { getIndexedDBStorage } = await load(dbName);
   const storage = await getIndexedDBStorage(dbName).catch((error) => {
     throw unopened(dbName, error);
   });
@@ -64,13 +65,18 @@ export async function openIndexedDb(dbName: string, { onDegraded }: Listeners): 
 
 /**
  * By the path of its file: where a bundler is told to take us for the package, as a drop-in, this is the package still. An
- * app that does not have it gets a module that fails.
+ * app that does not have it gets a module that fails. So does one whose server does not answer: what it has stored before
+ * must not be passed over for a store in memory.
  */
-async function load() {
+async function load(dbName: string) {
   try {
     return await import("cojson-storage-indexeddb/dist/index.js");
   } catch (error) {
-    throw unavailable(`the package cojson-storage-indexeddb is not there: ${String(error)}`);
+    const stored = await JazzIndexedDb.open(dbName);
+    if (!stored) throw unavailable(`the package cojson-storage-indexeddb is not there: ${String(error)}`);
+    stored.close();
+    const message = `the IndexedDB database ${JSON.stringify(dbName)} is there, but not the package that opens it: ${String(error)}`;
+    throw new NativeStorageError("IO", message, { cause: error });
   }
 }
 

@@ -5,6 +5,7 @@
  * - What the engine has already is not stored again, so a migration that was interrupted goes on where it was.
  * - Everything is read back from the engine and compared with what was read from IndexedDB, transaction by transaction and
  *   signature by signature, before it counts as done.
+ * - Of deleted values only the deletion is moved, which is what an erasure leaves of them.
  * - The old database is only read. It goes by `dropFallback`, which asks for the record of a migration of all there is.
  */
 import { readCounters, writeSyncStateUpdates } from "../codec/lists.js";
@@ -136,6 +137,8 @@ class Migration {
       stored = new Map();
     }
     for (const session of sessions) {
+      // What is to be erased need not come, and what the engine has erased must not come back.
+      if (this.#deleted.has(value.id) && !session.sessionID.endsWith("$")) continue;
       const counter = stored.get(session.sessionID) ?? 0;
       if (!(await this.#copySession(value, session, counter))) isWhole = false;
     }

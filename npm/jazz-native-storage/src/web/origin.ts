@@ -4,16 +4,16 @@ import { DIRECTORY, directoryOf } from "./names.js";
 
 export async function originUsage(): Promise<OriginUsage> {
   const [estimate, persisted] = await Promise.all([
-    navigator.storage.estimate?.().catch(() => undefined),
-    navigator.storage.persisted?.().catch(() => undefined),
+    navigator.storage?.estimate?.().catch(() => undefined),
+    navigator.storage?.persisted?.().catch(() => undefined),
   ]);
   return { usage: estimate?.usage, quota: estimate?.quota, persisted };
 }
 
 /** Asks for a promise not to evict what is stored, which some browsers ask the user about. */
 export async function askToPersist(): Promise<boolean> {
-  // Only pages can ask.
-  const granted = await navigator.storage.persist?.().catch(() => false);
+  // Only pages can ask, and only where there is anything to be asked.
+  const granted = await navigator.storage?.persist?.().catch(() => false);
   return granted ?? false;
 }
 

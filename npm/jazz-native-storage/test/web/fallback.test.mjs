@@ -171,12 +171,20 @@ describe("where synchronous access is missing for a while, in Chromium", () => {
     console.log(`2 MB of room in IndexedDB: ${acknowledged.length} of 1500 acknowledged, all of them stored`);
   });
 
-  test("it tells that there is a store that is not seen; what is stored meanwhile is moved in later", async () => {
+  test("nothing is opened beside a store unless it is asked for; what is stored meanwhile is moved in later", async () => {
     const first = await browser.open(url, READY);
     const made = await first.evaluate(async () => old.make(await old.native("comes back"), 10, 0));
     await first.close();
     const second = await without();
-    const meanwhile = await second.evaluate(async () => old.make(await old.native("comes back"), 10, 0));
+    const { code, message } = await second.evaluate(() =>
+      old.native("comes back").catch((error) => ({ ...error, message: error.message })),
+    );
+    assert.equal(code, "UNAVAILABLE");
+    assert.match(message, /there is a store already/);
+    assert.deepEqual(await second.evaluate(() => old.told), []);
+    const meanwhile = await second.evaluate(async () =>
+      old.make(await old.native("comes back", { fallback: "best" }), 10, 0),
+    );
     const [{ chosen, hidesStore }] = await second.evaluate(() => old.told);
     assert.deepEqual({ chosen, hidesStore }, { chosen: "indexeddb", hidesStore: true });
     await second.close();
@@ -188,6 +196,62 @@ describe("where synchronous access is missing for a while, in Chromium", () => {
     }
     assert.equal((await kinds(third)).filter((kind) => kind === "migrated").length, 1);
     await third.close();
+  });
+
+  test("whatever keeps the engine from starting is told; listeners that throw, and a wish to persist, cost nothing", async () => {
+    const lacks = {
+      "the worker cannot be started": () => {
+        globalThis.Worker = class {
+          constructor() {
+            throw new DOMException("not from this origin", "SecurityError");
+          }
+        };
+      },
+      "the engine needs a secure context": () => {
+        delete Navigator.prototype.locks;
+        delete Navigator.prototype.storage;
+        Object.defineProperty(crypto, "randomUUID", { value: undefined });
+      },
+    };
+    for (const [says, lack] of Object.entries(lacks)) {
+      const page = await browser.browser.newPage();
+      const problems = [];
+      page.on("pageerror", (error) => problems.push(error.message));
+      await page.evaluateOnNewDocument(lack);
+      await page.goto(url);
+      await page.waitForFunction(READY.ready);
+      const dbName = `lacks: ${says}`;
+      const { backing, granted } = await page.evaluate(async (name) => {
+        let answered;
+        const answer = new Promise((resolve) => {
+          answered = resolve;
+        });
+        const onEvent = ({ granted: is }) => {
+          answered(is);
+          throw new Error("a listener's own");
+        };
+        const storage = await old.native(name, { persist: true, onEvent });
+        return { backing: storage.backing, granted: await answer };
+      }, dbName);
+      assert.equal(backing, "indexeddb");
+      assert.equal(typeof granted, "boolean");
+      const [{ code, message }] = await page.evaluate(() => old.told);
+      assert.equal(code, "UNAVAILABLE");
+      assert(message.includes(says), message);
+      assert.deepEqual(problems, []);
+      await page.close();
+    }
+    const page = await browser.open(url, READY);
+    const count = await page.evaluate(async () => {
+      await old.make(await old.indexedDb("throws"), 3, 0);
+      const onEvent = () => {
+        throw new Error("a listener's own");
+      };
+      const storage = await old.native("throws", { onEvent });
+      return await new Promise((of) => storage.getCoValueCount(of));
+    });
+    assert(count >= 3, `${count} values were moved`);
+    await page.close();
   });
 
   test("a store that is there and does not open is an error", async () => {
@@ -263,6 +327,8 @@ for (const kind of ["chromium", "firefox"]) {
       }, made.big);
       assert(count >= MANY + 3, `${count} values`);
       assert.deepEqual(deletions.sort(), made.deleted.sort());
+      const left = await tab.evaluate((id) => old.sessions("many", id), made.deleted[0]);
+      assert(left.length > 0 && left.every((session) => session.endsWith("$")), `only the deletion: ${left}`);
       assert.equal(piecesNow, pieces);
       assert.deepEqual(damage, []);
 

@@ -101,6 +101,14 @@ const old = {
     return { backing, wrong: await old.wrong(storage, made, long) };
   },
 
+  /** Sessions that the engine has of a value. */
+  async sessions(dbName: string, id: string) {
+    const storage = await old.native(dbName);
+    return await new Promise((of) =>
+      storage.loadKnownState(id, (known) => of(Object.keys(known?.sessions ?? {}))),
+    );
+  },
+
   /** The pieces in which a value is delivered. */
   async pieces(storage: StorageAPI, id: string) {
     let pieces = 0;
