@@ -23,6 +23,8 @@ import { migrationLock } from "./names.js";
 
 /** Values copied at a time. */
 const AT_ONCE = 64;
+/** How long a tab that is being closed may have the old database open. */
+const CLOSING_MS = 3000;
 /** Progress is told after so many milliseconds. */
 const TELL_MS = 200;
 
@@ -234,12 +236,9 @@ function deleteDatabase(name: string): Promise<void> {
     const request = indexedDB.deleteDatabase(name);
     request.onsuccess = () => resolve();
     request.onerror = () => reject(unreadable(name, request.error));
-    request.onblocked = () =>
-      reject(
-        new NativeStorageError(
-          "LOCKED",
-          `${JSON.stringify(name)} is open in another tab; it goes when that is closed`,
-        ),
-      );
+    request.onblocked = () => {
+      const message = `${JSON.stringify(name)} is open in another tab; it goes when that is closed`;
+      setTimeout(() => reject(new NativeStorageError("LOCKED", message)), CLOSING_MS);
+    };
   });
 }
