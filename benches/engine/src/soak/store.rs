@@ -47,7 +47,7 @@ pub(super) fn open(directory: &Path, settings: Settings) -> Result<NativeStorage
         segment_bytes: settings.segment.map(|bytes| bytes as f64),
         delta_bytes: settings.delta.map(|bytes| bytes as f64),
         buffer_bytes: settings.buffer.map(|bytes| bytes as f64),
-        caller_maintains: None,
+        ..OpenOptions::default()
     })?)
 }
 
