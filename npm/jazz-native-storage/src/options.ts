@@ -109,7 +109,7 @@ export interface NativeStorageOptions extends Listeners, Sizes, Bounded {
   readonly durability?: Durability;
   /**
    * In browsers: what takes the engine's place where the browser lacks what it needs. `"best"` is IndexedDB, or else memory.
-   * Default: `"best"`; with durability `"strict"`, which IndexedDB cannot give, `"none"`.
+   * Default: `"best"`; with durability `"strict"`, which IndexedDB cannot give, or where there is a store of this name, `"none"`.
    */
   readonly fallback?: Fallback;
   /** In browsers: called before `createNativeStorage` resolves with something else than the engine. */

@@ -32,7 +32,7 @@ export interface SyncFileHandle {
 }
 
 /** Bytes of a file before its content. */
-const HEADER_BYTES = 4096;
+export const HEADER_BYTES = 4096;
 const SLOT_BYTES = HEADER_BYTES / 2;
 /** Magic, version, generation, length of the name. */
 const NAME_AT = 24;

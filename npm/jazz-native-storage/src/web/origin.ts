@@ -1,4 +1,5 @@
 /** What the browser says, and is asked, of all that this origin stores. */
+import { HEADER_BYTES } from "../host/opfs-pool.js";
 import type { OriginUsage } from "../jazz-native-storage.js";
 import { DIRECTORY, directoryOf } from "./names.js";
 
@@ -17,15 +18,27 @@ export async function askToPersist(): Promise<boolean> {
   return granted ?? false;
 }
 
-/** Whether the private file system has a database of this name, where it can be looked into. */
+/**
+ * Whether the private file system has a store of this name, where it can be looked into: files with content. Free ones may be
+ * left by an engine that could not be started.
+ */
 export async function hasStore(dbName: string): Promise<boolean> {
+  let directory: FileSystemDirectoryHandle;
   try {
     const root = await navigator.storage.getDirectory();
     const all = await root.getDirectoryHandle(DIRECTORY);
-    const directory = await all.getDirectoryHandle(directoryOf(dbName));
-    for await (const _ of directory.keys()) return true;
+    directory = await all.getDirectoryHandle(directoryOf(dbName));
   } catch {
     // There is none, or it cannot be told.
+    return false;
   }
-  return false;
+  try {
+    for await (const entry of directory.values()) {
+      if (entry.kind === "file" && (await (entry as FileSystemFileHandle).getFile()).size > HEADER_BYTES)
+        return true;
+    }
+    return false;
+  } catch {
+    return true;
+  }
 }

@@ -220,7 +220,17 @@ describe("where synchronous access is missing for a while, in Chromium", () => {
       await page.evaluateOnNewDocument(lack);
       await page.goto(url);
       await page.waitForFunction(READY.ready);
-      const dbName = `lacks: ${says}`;
+      const dbName = `lacks ${says.length}`;
+      // Free files, as one that could not be started leaves them, are no store.
+      await page.evaluate(async (name) => {
+        const root = await navigator.storage?.getDirectory();
+        const all = await root?.getDirectoryHandle("jazz-native-storage", { create: true });
+        const directory = await all?.getDirectoryHandle(encodeURIComponent(name), { create: true });
+        const file = await directory?.getFileHandle("0", { create: true });
+        const stream = await file?.createWritable();
+        await stream?.write(new Uint8Array(4096));
+        await stream?.close();
+      }, dbName);
       const { backing, granted } = await page.evaluate(async (name) => {
         let answered;
         const answer = new Promise((resolve) => {
