@@ -20,6 +20,7 @@ use crate::suites::or_skipped;
 use crate::tools::{ubrn, uniffi, wasm};
 use files::{Files, HEAD};
 
+const UNIFFI: &str = "jazz-native-storage-uniffi";
 const TYPESCRIPT: &str = "npm/jazz-native-storage/src/generated";
 pub(crate) const KOTLIN: &str = "android/src/main/kotlin/tools/jazz/storage";
 pub(crate) const SWIFT: &str = "ios/Sources";
@@ -132,7 +133,7 @@ pub(crate) fn suite() -> Outcome<()> {
 /// Measures the boundary, on a fresh build of every binding.
 pub(crate) fn bench_boundary(arguments: &[String]) -> Outcome<()> {
     build_wasm()?;
-    build_library()?;
+    cargo(&["build", "--locked", "--package", UNIFFI, "--release"])?;
     node::built("benches/js/boundary.mjs", arguments)
 }
 
@@ -154,9 +155,9 @@ fn compile_wasm() -> Outcome<PathBuf> {
     Ok(built)
 }
 
-/// Builds the library for UniFFI, and gives its path.
+/// Builds the library for UniFFI as tests need it, where nobody waits for it to be optimized, and gives its path.
 pub(crate) fn build_library() -> Outcome<PathBuf> {
-    cargo(&["build", "--locked", "--package", "jazz-native-storage-uniffi", "--release"])?;
+    cargo(&["build", "--locked", "--package", UNIFFI])?;
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    Ok(root().join("target/release").join(format!("{prefix}jazz_native_storage{suffix}")))
+    Ok(root().join("target/debug").join(format!("{prefix}jazz_native_storage{suffix}")))
 }
