@@ -113,6 +113,11 @@ pub(crate) fn build_addon(more: &[String]) -> Outcome<()> {
 pub(crate) fn build_package() -> Outcome<()> {
     ensure_modules()?;
     tool("tsc", &["--project", &format!("{PACKAGE}/tsconfig.build.json")])?;
+    // What needs no separate files is made of the WebAssembly module, which not every suite builds.
+    let module = root().join(PACKAGE).join("dist/wasm/jazz_native_storage_wasm_bg.wasm");
+    if module.exists() {
+        node(&[&format!("{PACKAGE}/embed.mjs")])?;
+    }
     // What every published package carries, kept once in the repository.
     for name in ["README.md", "LICENSE"] {
         let copied = fs::copy(root().join(name), root().join(PACKAGE).join(name));

@@ -18,6 +18,7 @@ import { askToPersist } from "./origin.js";
 import type { OpenRequest } from "./protocol.js";
 import { RemoteStorage } from "./remote-storage.js";
 import { checkRestore, RestoreTask, restore } from "./restore.js";
+import { startWorker } from "./starting.js";
 
 export type { JazzNativeStorage } from "../jazz-native-storage.js";
 export { NativeStorageError };
@@ -171,19 +172,12 @@ let wasHere = false;
 
 /** Starts an engine: in a worker, or here if this is one. */
 async function start(database: string | undefined): Promise<Hosted> {
-  if (wasHere || !("DedicatedWorkerGlobalScope" in globalThis))
-    return await startInWorker(startWorker(), database);
+  if (wasHere || !("DedicatedWorkerGlobalScope" in globalThis)) {
+    return await startInWorker(await startWorker(), database);
+  }
   wasHere = true;
   const { startHere } = await import("./here.js");
   return await startHere(database);
-}
-
-function startWorker(): Worker {
-  try {
-    return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-  } catch (error) {
-    throw unavailable(`the worker cannot be started: ${String(error)}`);
-  }
 }
 
 /** A listener that throws ends nothing. */

@@ -38,6 +38,8 @@ export type ToWorker =
 /** Worker to page. */
 export type FromWorker =
   | Uint8Array
+  /** First of all: the script and the WebAssembly module are there, or why not. */
+  | { readonly kind: "loaded"; readonly failure?: PostedError }
   | { readonly kind: "running"; readonly engine: string }
   | { readonly kind: "failed"; readonly failure: PostedError }
   | { readonly kind: "broken"; readonly message: string }

@@ -5,6 +5,8 @@
  * there are none, or this one does not answer, channels do.
  */
 
+import { hubWorker } from "./files.js";
+
 /** To the shared worker. `join` comes with a port. */
 export type ToHub =
   | { readonly kind: "lead"; readonly database: string; readonly leader: string }
@@ -26,8 +28,9 @@ export class Hub {
   static open(database: string, onJoin: (client: string, port: MessagePort) => void): Hub | undefined {
     if (typeof SharedWorker === "undefined") return undefined;
     try {
-      // In this form, with nothing that is not there to be read, bundlers know it for a worker.
-      const { port } = new SharedWorker(new URL("./hub-worker.js", import.meta.url), { type: "module" });
+      const worker = hubWorker();
+      if (!worker) return undefined;
+      const { port } = worker;
       port.onmessage = ({ data, ports: [joining] }: MessageEvent<FromHub>) => {
         if (joining) onJoin(data.client, joining);
       };

@@ -47,7 +47,7 @@ export class RestoreTask implements StorageTask {
 }
 
 export async function restore(
-  worker: () => Worker,
+  worker: () => Promise<Worker>,
   { from, dbName }: { from: Blob; dbName: string },
   task: RestoreTask,
 ): Promise<BackupResult> {
@@ -59,7 +59,7 @@ export async function restore(
         `the database ${name} is open, here or in another tab: close it or restore to another name`,
       );
     }
-    const restored = await inWorker(worker(), from, dbName, task.signal);
+    const restored = await inWorker(await worker(), from, dbName, task.signal);
     task.complete(restored.bytes);
     return restored;
   });

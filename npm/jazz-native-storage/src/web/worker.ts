@@ -7,11 +7,21 @@ import { connectionOf } from "./frames.js";
 import type { FromWorker, ToWorker } from "./hosting.js";
 import { engineLock } from "./names.js";
 import { restoreDatabase } from "./restoring.js";
+import { unpacked } from "./unpacked.js";
 
 /** Frames of so many bytes are handed over. Small ones are copied, which is quicker (of 600 bytes, by a third). */
 const TRANSFERRED = 32 * 1024;
 
 let context: EngineContext | undefined;
+
+/** The module, where it comes in the same blob as this script: see `embedded.ts`. */
+const { jazzNativeStorageModule: embedded } = globalThis as { jazzNativeStorageModule?: string };
+
+const loaded = init(embedded === undefined ? undefined : { module_or_path: unpacked(embedded) });
+loaded.then(
+  () => tell({ kind: "loaded" }),
+  (error) => tell({ kind: "loaded", failure: failureOf(error) }),
+);
 
 function tell(message: FromWorker): void {
   postMessage(message);
@@ -19,7 +29,7 @@ function tell(message: FromWorker): void {
 
 async function start(database: string | undefined): Promise<void> {
   try {
-    context = await EngineContext.start({ database, module, loaded: init(), onBroken });
+    context = await EngineContext.start({ database, module, loaded, onBroken });
     if (database !== undefined) await hold(engineLock(database, context.id));
     tell({ kind: "running", engine: context.id });
   } catch (error) {
@@ -29,7 +39,7 @@ async function start(database: string | undefined): Promise<void> {
 
 async function restore(database: string, archive: Blob): Promise<void> {
   try {
-    await init();
+    await loaded;
     const begin = () => tell({ kind: "restoring" });
     tell({ kind: "restored", result: await restoreDatabase(database, archive, module, begin) });
   } catch (error) {

@@ -1,0 +1,15 @@
+/**
+ * The files that workers are started from. The entry `inline` is made without this module: see `no-files.ts`.
+ *
+ * In these forms, with nothing that is not there to be read, bundlers know them for workers.
+ */
+
+/** The worker of the engine. */
+export function engineWorker(): Worker | undefined {
+  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+}
+
+/** The shared worker behind `hub.ts`. */
+export function hubWorker(): SharedWorker | undefined {
+  return new SharedWorker(new URL("./hub-worker.js", import.meta.url), { type: "module" });
+}
