@@ -35,7 +35,7 @@ pub(crate) const CRITERION: &str = "jazz-storage-bench/criterion,jazz-storage-co
 /// The suites of `cargo xtask lint`.
 pub(crate) const LINTS: &[&str] = &["rustfmt", "clippy", "biome"];
 
-/// In the order in which they run: the quick ones that find most, first.
+/// In the order in which they run: the quick ones that find most, and what others wait for, first.
 const SUITES: &[Suite] = &[
     Suite {
         name: "rustfmt",
@@ -77,6 +77,12 @@ const SUITES: &[Suite] = &[
                 "warnings",
             ])
         },
+    },
+    Suite {
+        name: "cases",
+        proves: "the cases for bindings are what they are made from, and the engine passes them",
+        needs: &[],
+        run: || bindings::cases("--check"),
     },
     Suite {
         name: "cargo-test",
@@ -151,12 +157,6 @@ const SUITES: &[Suite] = &[
         proves: "the WebAssembly module is no larger than it may be, and keeps stores on a host's file system as the engine does natively",
         needs: &["addon", "package"],
         run: bindings::wasm_host,
-    },
-    Suite {
-        name: "cases",
-        proves: "the cases for bindings are what they are made from, and the engine passes them",
-        needs: &[],
-        run: || bindings::cases("--check"),
     },
     Suite {
         name: "cases-node",

@@ -19,8 +19,8 @@ use crate::tools::ahead;
 const RUST: &[&str] = &[
     "rustfmt",
     "clippy",
-    "cargo-test",
     "cases",
+    "cargo-test",
     "bench-lint",
     "bench-check",
     "fuzz",
